@@ -1,0 +1,296 @@
+"""The tables. Private: dashboards and checks read the views of `store/views.py`.
+
+Three writers, none of which touches another's rows: ingest (feeds, feed_items, identities, polls),
+the database sink (everything that is derived from the log, with its positions), and delivery
+(the state of outbox rows). Every derived row carries `lane` and `log_offset`, the position of the
+`dateline.matched` record that last wrote it, and is only overwritten by a later one; no derived
+row holds a wall-clock time of the sink, so a rebuild from the same log gives the same rows.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(sa.TypeDecorator[datetime]):
+    """Aware UTC in and out, on SQLite (ISO text, sorts as time) and PostgreSQL (timestamptz)."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"expected an aware time, got {value!r}")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+BigInt = sa.BigInteger().with_variant(Integer, "sqlite")
+Json = sa.JSON().with_variant(JSONB(), "postgresql")
+
+
+def _log_position() -> list[Column[int]]:
+    return [Column("lane", Integer, nullable=False), Column("log_offset", BigInt, nullable=False)]
+
+
+# ---- ingest ------------------------------------------------------------------------------------
+
+feeds = sa.Table(
+    "feeds",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("url", Text, nullable=False, unique=True),
+    Column("outlet", Text),  # domain when the operator gave one, else taken from the items' links
+    Column("title", Text),
+    Column("state", Text, nullable=False, server_default="active"),  # active | paused | gone
+    Column("added", UtcDateTime, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("interval_s", Float, nullable=False),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("body_hash", Text),
+    Column("last_at", UtcDateTime),  # last attempt
+    Column("last_ok", UtcDateTime),
+    Column("last_status", Integer),  # HTTP status of the last attempt, NULL = no answer
+    Column("error", Text),  # one sentence; NULL after a success
+    Column("errors_in_row", Integer, nullable=False, server_default="0"),
+    Column("last_new", UtcDateTime),  # when it last brought something new
+    Column("items_per_day", Float),
+)
+
+# What each feed has shown, so that the next poll knows what is new.
+feed_items = sa.Table(
+    "feed_items",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),
+    Column("item_key", Text, primary_key=True),  # guid, else link, else hash of the content
+    Column("article_id", Text, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+)
+
+# The last revision that ingest appended of each article.
+identities = sa.Table(
+    "identities",
+    metadata,
+    Column("article_id", Text, primary_key=True),
+    Column("revision", Text, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("text_length", Integer, nullable=False),
+    Column("source", Text, nullable=False),  # feed URL or "archive": whose wording this is
+    Column("appended", UtcDateTime, nullable=False),
+)
+
+# One row a poll (or a replayed archive): every item seen is in exactly one of the five fates.
+polls = sa.Table(
+    "polls",
+    metadata,
+    Column("source", Text, primary_key=True),  # feed URL, or "archive:<name>"
+    Column("at", UtcDateTime, primary_key=True),
+    Column("status", Integer),
+    Column("seen", Integer, nullable=False, server_default="0"),
+    Column("stored", Integer, nullable=False, server_default="0"),
+    Column("revised", Integer, nullable=False, server_default="0"),
+    Column("duplicate", Integer, nullable=False, server_default="0"),
+    Column("filtered", Integer, nullable=False, server_default="0"),
+    Column("dead", Integer, nullable=False, server_default="0"),
+    Column("reasons", Json, nullable=False),  # {"filtered: no title and no text": 2, …}
+)
+
+# ---- derived from the log by the database sink ---------------------------------------------------
+
+positions = sa.Table(
+    "positions",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("log_id", Text, nullable=False),
+    Column("next", BigInt, nullable=False),
+)
+
+articles = sa.Table(
+    "articles",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("ref", Text),
+    Column("url", Text),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("outlet", Text, nullable=False),
+    Column("family", Text, nullable=False),  # from outlets.toml, else the outlet itself
+    Column("wire", Text),  # family of the wire that the text credits
+    Column("lang", Text),
+    Column("published", UtcDateTime),
+    Column("published_from", Text, nullable=False),
+    Column("fetched", UtcDateTime, nullable=False),
+    Column("event_time", UtcDateTime, nullable=False),
+    Column("revision", Integer, nullable=False),  # 1, 2, 3 … in log order
+    Column("revision_hash", Text, nullable=False),
+    Column("copy_of", Text),
+    Column("novelty", Float),
+    Column("story_id", Text, nullable=False),  # follows merges and splits
+    Column("first_story_id", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("vector", LargeBinary, nullable=False),  # float16
+    *_log_position(),
+    Index("ix_articles_story_id", "story_id"),
+    Index("ix_articles_event_time", "event_time"),
+)
+
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    Column("article_id", Text, primary_key=True),
+    Column("revision_hash", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("fetched", UtcDateTime, nullable=False),
+    *_log_position(),
+)
+
+stories = sa.Table(
+    "stories",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("state", Text, nullable=False),  # open | closed | merged
+    Column("merged_into", Text),
+    *_log_position(),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("starts", Text),  # ISO day
+    Column("ends", Text),
+    Column("follows", Json, nullable=False),
+    Column("definition", Json, nullable=False),
+    Column("removed", Boolean, nullable=False),
+)
+
+matches = sa.Table(
+    "matches",
+    metadata,
+    Column("id", Text, primary_key=True),  # "<event_id>:<article_id>"
+    Column("event_id", Text, nullable=False),
+    Column("article_id", Text, nullable=False),
+    Column("probability", Float, nullable=False),
+    Column("matched", Boolean, nullable=False),
+    Column("reasons", Json, nullable=False),  # the Decision record
+    Column("definition_version", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("decided_at", UtcDateTime, nullable=False),  # when the log took the decision
+    Column("history", Boolean, nullable=False),  # decided in a look-back
+    *_log_position(),
+    Index("ix_matches_event_id", "event_id", "matched"),
+    Index("ix_matches_article_id", "article_id"),
+)
+
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("article_id", Text, primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("other_event", Text),
+    Column("by", Text),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    Column(
+        "id", Text, primary_key=True
+    ),  # "<event_id>:<story_id>", or "<event_id>@<version>:history"
+    Column("event_id", Text, nullable=False),
+    Column("story_id", Text),  # NULL: the alert of a look-back
+    Column("state", Text, nullable=False),  # open | acknowledged
+    Column("first_at", UtcDateTime, nullable=False),  # fetched time of the article that raised it
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("headline", Text, nullable=False),
+    Column("what_is_new", Text, nullable=False),
+    Column("articles", Integer, nullable=False),
+    Column("independent_sources", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),  # 1 = first told, +1 with each update told
+    Column("lane", Integer, nullable=False),
+    Column("log_offset", BigInt, nullable=False),
+    Index("ix_alerts_event_id", "event_id"),
+)
+
+alert_articles = sa.Table(
+    "alert_articles",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("article_id", Text, primary_key=True),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    Column("id", Text, primary_key=True),  # "<alert_id>#<sequence>@<channel>": the idempotency key
+    Column("alert_id", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("payload", Json, nullable=False),
+    Column("state", Text, nullable=False),  # pending | sending | sent | failed | unknown | skipped
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", UtcDateTime),
+    Column("last_error", Text),
+    Column("at", UtcDateTime),  # of the last change of state
+    Index("ix_outbox_state", "state", "next_at"),
+)
+
+# The last station of every record: stored, revised, duplicate (by the sink) or dead (by any stage).
+fates = sa.Table(
+    "fates",
+    metadata,
+    Column("stage", Text, primary_key=True),
+    Column(
+        "record", Text, primary_key=True
+    ),  # "<article_id>@<revision>" or "<topic>/<partition>/<offset>"
+    Column("fate", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("article_id", Text),
+    *_log_position(),
+)
+
+dead = sa.Table(
+    "dead",
+    metadata,
+    Column("stage", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("log_offset", BigInt, primary_key=True),
+    Column("error", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_failed", UtcDateTime, nullable=False),
+    Column("article_id", Text),
+    Column("state", Text, nullable=False, server_default="dead"),  # dead | replayed
+)

@@ -1,0 +1,135 @@
+"""JSON logs, Prometheus metrics, and the small HTTP server with /metrics, /livez and /readyz."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import structlog
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
+
+from stream.errors import UsageError
+from stream.log.contract import LogRecord
+
+_records = Counter("dateline_stage_records_total", "Records handled", ["stage"])
+_dead = Counter(
+    "dateline_stage_dead_letters_total", "Records made dead letters", ["stage", "error"]
+)
+_failures = Counter("dateline_stage_failures_total", "Rounds ended by an error", ["stage", "error"])
+_seconds = Histogram(
+    "dateline_stage_batch_seconds",
+    "Time from a batch in hand to its commit",
+    ["stage"],
+    buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300),
+)
+_lag = Gauge("dateline_stage_lag_records", "Records waiting for this stage", ["stage"])
+_progress = Gauge(
+    "dateline_stage_progress_timestamp_seconds", "When the stage last did or found nothing to do",
+    ["stage"],
+)  # fmt: skip
+
+
+class StageMetrics:
+    """The metrics of one stage, and the time of its last round for liveness."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.last_round = time.monotonic()
+        self.last_error: str | None = None
+
+    def alive(self) -> None:
+        self.last_round = time.monotonic()
+        _progress.labels(self.stage).set_to_current_time()
+
+    def done(self, batch: Sequence[LogRecord], seconds: float) -> None:
+        self.alive()
+        self.last_error = None
+        _records.labels(self.stage).inc(len(batch))
+        _seconds.labels(self.stage).observe(seconds)
+
+    def failed(self, error: BaseException) -> None:
+        self.last_error = str(error)
+        _failures.labels(self.stage, type(error).__name__).inc()
+
+    def dead(self, error: BaseException) -> None:
+        _dead.labels(self.stage, type(error).__name__).inc()
+
+    def lag(self, records: int) -> None:
+        _lag.labels(self.stage).set(records)
+
+
+def configure_logs(level: str = "info", json_lines: bool | None = None) -> None:
+    """Logs go to standard error: JSON lines unless it is a terminal."""
+    as_json = (not sys.stderr.isatty()) if json_lines is None else json_lines
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([structlog.processors.format_exc_info] if as_json else []),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+
+
+Check = Callable[[], str | None]  # None = fine, else one sentence
+
+
+class HealthServer:
+    """Serves /metrics, /livez (is this process getting on?) and /readyz (are its dependencies?).
+
+    Liveness asks no dependency, so that a broken broker does not get every container restarted.
+    """
+
+    def __init__(self, host: str, port: int, live: Sequence[Check], ready: Sequence[Check]) -> None:
+        checks = {"/livez": live, "/readyz": ready}
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10  # a client that sends nothing must not hold a thread
+
+            def do_GET(self) -> None:
+                if self.path == "/metrics":
+                    self._answer(200, "text/plain; version=0.0.4", generate_latest(REGISTRY))
+                elif self.path in checks:
+                    problems = [p for check in checks[self.path] if (p := check())]
+                    body = json.dumps({"ok": not problems, "problems": problems}).encode()
+                    self._answer(503 if problems else 200, "application/json", body)
+                else:
+                    self._answer(404, "text/plain", b"try /metrics, /livez or /readyz\n")
+
+            def _answer(self, status: int, kind: str, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Probes every few seconds are not worth a line."""
+
+        try:
+            self._server = ThreadingHTTPServer((host, port), Handler)
+        except OSError as error:
+            raise UsageError(
+                f"cannot listen on {host}:{port} for health checks ({error.strerror}); "
+                "set telemetry.port to a free port, or to 0 for any"
+            ) from error
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
