@@ -1,0 +1,280 @@
+"""What clustering and matching both read out of a text: sentences, names, days, terms.
+
+Everything here is linear in the length of the text and reads at most `MAX_CHARS` of it. Every
+span is verbatim: `text[span.start : span.start + len(span.text)] == span.text`. Rules are about
+scripts and punctuation rather than about English; the two word lists below are the exception.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import NamedTuple
+
+# A long newspaper feature has 30,000 characters; what comes later is comments and boilerplate.
+MAX_CHARS = 60_000
+# Nothing a person would call a sentence is longer; bounds what a text without stops can cost.
+MAX_SENTENCE = 1_200
+# Longer "words" are hashes and encoded data.
+MAX_TERM = 40
+
+# Words that open sentences or fill them and therefore name nothing, even when capitalised.
+_STOP_WORDS = (
+    "a about after again all also although am an and another any are as at be because been before "
+    "being but by can could did do does during each for from get had has have he her here his how "
+    "however i if in into is it its just like many may meanwhile might more most mr mrs ms much my "
+    "new no not now of off on once one only or other our out over said say says she should since "
+    "so some such than that the their them then there these they this those though three through "
+    "to too two under until up us very was we were what when where whether which while who why "
+    "will with would yes yet you your "
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may "
+    "june july august september october november december"
+)
+STOP = frozenset(_STOP_WORDS.split())
+_PARTICLE_WORDS = "al bin da de del der di du el ibn la le van von y"
+_PARTICLES = frozenset(_PARTICLE_WORDS.split())
+_TITLE_WORDS = (
+    "adm capt cf col cpl dr e.g etc fr gen gov hon i.e inc jr lt ltd maj messrs mr mrs ms mt no "
+    "nos pres prof rep rev sen sgt sr st vs"
+)
+_TITLES = frozenset(_TITLE_WORDS.split())
+_MONTHS = {
+    name: number
+    for number, names_ in enumerate(
+        (
+            ("january", "jan"),
+            ("february", "feb"),
+            ("march", "mar"),
+            ("april", "apr"),
+            ("may",),
+            ("june", "jun"),
+            ("july", "jul"),
+            ("august", "aug"),
+            ("september", "sept", "sep"),
+            ("october", "oct"),
+            ("november", "nov"),
+            ("december", "dec"),
+        ),
+        start=1,
+    )
+    for name in names_
+}
+
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+# The {1,8} keep a run of a million stops or quotes linear.
+_STOP_MARK = re.compile(
+    r"[.!?…]{1,8}[\"'”’»)\]]{0,4}(?=\s|$)|[。！？]{1,8}[」』”’）]{0,4}|\n[ \t\r]{0,40}\n|\n"
+)
+_LAST_WORD = re.compile(r"[\w.]+$")
+_LABEL_LINE = re.compile(r"[^\s:：]{2,20}[:：] ?[^.!?\n]{1,40}")
+_WORD = re.compile(r"\w+(?:[-'’.&]\w+)*")
+_TERM = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_CJK_FIRST = re.compile(rf"[{_CJK}]")
+_POSSESSIVE = re.compile(r"['’]s$")
+_NUMBER = re.compile(r"(?<![\w.,])\d{1,15}(?:[.,]\d{1,15})*(?![\w])")
+_MONTH_WORD = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_DAY = r"\d{1,2}"
+_YEAR = r"(?:19|20)\d\d"
+_DATES = re.compile(
+    rf"(?<!\d)(?P<y1>{_YEAR})[-/.年]\s?(?P<m1>{_DAY})[-/.月]\s?(?P<d1>{_DAY})(?!\d)"
+    rf"|(?<!\d)(?P<m2>{_DAY})月(?P<d2>{_DAY})日"
+    rf"|\b(?P<d3>{_DAY})(?:st|nd|rd|th)?(?: of)? (?P<m3>{_MONTH_WORD})\b\.?,?(?: (?P<y3>{_YEAR})\b)?"
+    rf"|\b(?P<m4>{_MONTH_WORD})\b\.? (?P<d4>{_DAY})(?:st|nd|rd|th)?\b(?!:)(?:,? (?P<y4>{_YEAR})\b)?",
+    re.IGNORECASE,
+)
+
+
+class Span(NamedTuple):
+    """A piece of the text. `sure` is false where a capital may only mark the start of a sentence
+    or the style of a headline."""
+
+    text: str
+    start: int
+    sure: bool = True
+
+
+class Day(NamedTuple):
+    """A day that the text mentions, as it stands there."""
+
+    text: str
+    start: int
+    day: date
+
+
+def sentence_spans(text: str) -> list[Span]:
+    """The sentences in order; headlines, credits and list lines count as sentences."""
+    text = text[:MAX_CHARS]
+    found: list[Span] = []
+    start = 0
+    for mark in _STOP_MARK.finditer(text):
+        if _ends_sentence(text, start, mark):
+            found += _trimmed(text, start, mark.end())
+            start = mark.end()
+    return found + list(_trimmed(text, start, len(text)))
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of the text, each a verbatim substring without surrounding space."""
+    return [span.text for span in sentence_spans(text)]
+
+
+def _ends_sentence(text: str, start: int, mark: re.Match[str]) -> bool:
+    sign = mark.group()
+    if sign == "\n":
+        # Extracted text is often wrapped in mid sentence; a short "Photo: Agency" line is not.
+        line = text[max(start, mark.start() - 80) : mark.start()].strip()
+        return _LABEL_LINE.fullmatch(line) is not None
+    if sign[0] == "\n":
+        return True
+    if sign[0] in "。！？":
+        return True
+    after = text[mark.end() : mark.end() + 3].lstrip()
+    if after[:1].islower():
+        return False
+    if sign[0] != "." or len(sign.rstrip("\"'”’»)]")) > 1:
+        return True
+    word = _LAST_WORD.search(text, max(start, mark.start() - 12), mark.start())
+    if word is None:
+        return True
+    last = word.group()
+    # "Mr.", initials as in "J. Smith", and "U.S." rarely end a sentence; a paragraph end is found
+    # by its line break anyway.
+    return not (last.lower() in _TITLES or (len(last) == 1 and last.isupper()) or "." in last)
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
+    for left in range(start, end, MAX_SENTENCE):
+        piece = text[left : min(end, left + MAX_SENTENCE)]
+        bare = piece.strip()
+        if bare:
+            yield Span(bare, left + len(piece) - len(piece.lstrip()))
+
+
+def names(text: str) -> list[Span]:
+    """Runs of capitalised words, for scripts that have capitals; weekdays, months and common
+    words are left out. A name at the start of a sentence is sure when it has several words or
+    stands capitalised elsewhere inside a sentence."""
+    found: list[Span] = []
+    inside: set[str] = set()
+    for sentence in sentence_spans(text):
+        words = [(m.group(), m.start()) for m in _WORD.finditer(sentence.text)]
+        letters = [w for w, _ in words if w[0].isalpha() and len(w) > 3]
+        capitals = sum(w[0].isupper() for w in letters)
+        # Hardly a long word without a capital and no full stop: a headline, where it means little.
+        headline = len(letters) >= 3 and capitals * 6 >= len(letters) * 5
+        headline = headline and sentence.text[-1] not in '.!?"”'
+        for run, first in _runs(sentence.text, words):
+            kept = _without_edges(run)
+            if not kept:
+                continue
+            begin, end = kept[0][1], kept[-1][1] + len(_POSSESSIVE.sub("", kept[-1][0]))
+            at_start = first and kept[0] is run[0]
+            sure = not headline and (not at_start or len(kept) > 1)
+            if sure:
+                inside.update(_POSSESSIVE.sub("", word) for word, _ in kept)
+            found.append(Span(sentence.text[begin:end], sentence.start + begin, sure))
+    return [
+        span if span.sure else span._replace(sure=all(w in inside for w in span.text.split()))
+        for span in found
+    ]
+
+
+def _runs(
+    sentence: str, words: list[tuple[str, int]]
+) -> Iterator[tuple[list[tuple[str, int]], bool]]:
+    """Neighbouring capitalised words, with whether the run opens the sentence."""
+    run: list[tuple[str, int]] = []
+    first, end = False, -1
+    for index, (word, at) in enumerate(words):
+        joined = run and sentence[end:at] in (" ", "\n", "\u00a0", ". ")
+        if word[0].isupper() and len(word) <= MAX_TERM:
+            if joined and len(run) < 8:
+                run.append((word, at))
+            else:
+                if run:
+                    yield run, first
+                run, first = [(word, at)], index == 0
+            end = at + len(word)
+        elif joined and word in _PARTICLES and index + 1 < len(words):
+            following, place = words[index + 1]
+            if following[0].isupper() and sentence[at + len(word) : place] == " ":
+                run.append((word, at))
+                end = at + len(word)
+    if run:
+        yield run, first
+
+
+def _without_edges(run: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    while run and (_empty(run[0][0]) or len(run[0][0]) < 2):
+        run = run[1:]
+    while run and (_empty(run[-1][0]) or run[-1][0] in _PARTICLES):
+        run = run[:-1]
+    return run
+
+
+def _empty(word: str) -> bool:
+    # "US" and "IT" are names, "Us" and "It" open sentences.
+    return word.lower() in STOP and not (word.isupper() and len(word) > 1)
+
+
+def numbers(text: str) -> list[Span]:
+    """Numbers as written, with their separators ("1,200", "3.5")."""
+    return [Span(m.group(), m.start()) for m in _NUMBER.finditer(text[:MAX_CHARS])]
+
+
+def mentioned_dates(text: str, anchor: date | None) -> list[Day]:
+    """Days that the text names. One without a year is taken in the year that brings it nearest
+    to `anchor` (the day of publication), and left out when there is no anchor."""
+    found: list[Day] = []
+    for match in _DATES.finditer(text[:MAX_CHARS]):
+        parts = {key[0]: value for key, value in match.groupdict().items() if value}
+        month = _MONTHS.get(parts["m"].lower()) or (
+            int(parts["m"]) if parts["m"].isascii() and parts["m"].isdigit() else 0
+        )
+        day = _nearest(int(parts["y"]) if "y" in parts else None, month, int(parts["d"]), anchor)
+        if day is not None:
+            found.append(Day(match.group(), match.start(), day))
+    return found
+
+
+def _nearest(year: int | None, month: int, day: int, anchor: date | None) -> date | None:
+    if year is not None:
+        years = [year]
+    elif anchor is not None:
+        years = [anchor.year + step for step in (-1, 0, 1) if 1 <= anchor.year + step <= 9999]
+    else:
+        return None
+    days = []
+    for candidate in years:
+        try:
+            days.append(date(candidate, month, day))
+        except ValueError:
+            continue
+    if anchor is None:
+        return days[0] if days else None
+    return min(days, key=lambda one: abs(one - anchor), default=None)
+
+
+def day_distance(day: date, starts: date | None, ends: date | None) -> int:
+    """How many days `day` lies outside the window (0 = inside; an open end has no limit)."""
+    if starts is not None and day < starts:
+        return (starts - day) // timedelta(days=1)
+    if ends is not None and day > ends:
+        return (day - ends) // timedelta(days=1)
+    return 0
+
+
+def terms(text: str) -> list[str]:
+    """Lower-case words without stop words, in order; Chinese, Japanese and Korean as pairs of
+    neighbouring characters, since their words are not set apart."""
+    found: list[str] = []
+    for match in _TERM.finditer(text[:MAX_CHARS]):
+        word = match.group()
+        if _CJK_FIRST.match(word):
+            found += [word[i : i + 2] for i in range(len(word) - 1)] or [word]
+        else:
+            word = word.casefold()
+            if len(word) <= MAX_TERM and word not in STOP:
+                found.append(word)
+    return found
