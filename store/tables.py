@@ -99,6 +99,8 @@ identities = sa.Table(
     Column("content_hash", Text, nullable=False),
     Column("text_length", Integer, nullable=False),
     Column("source", Text, nullable=False),  # feed URL or "archive": whose wording this is
+    # Hashes of some of its words, hex: tells an edit from another story under the same guid.
+    Column("sketch", Text, nullable=False, server_default=""),
     Column("appended", UtcDateTime, nullable=False),
 )
 
