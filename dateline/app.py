@@ -1,0 +1,239 @@
+"""Which stages run in this process, and what each of them needs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from dateline.config import Settings
+from stream.errors import DatelineError, UsageError
+from stream.log.contract import Log, topics
+from stream.stage import Loop, Stage
+from stream.telemetry import HealthServer, configure_logs
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+# In the order of the flow. `dateline run` groups them into processes: ingest is all waiting,
+# embed is the only one that loads the model, the others are cheap and share one.
+STAGES = ("ingest", "embed", "cluster", "match", "database", "deliver", "desk")
+PROCESSES = (("ingest",), ("embed",), ("cluster", "match", "database", "deliver"), ("desk",))
+# A loop round takes seconds at most (embedding 256 articles); a stage that has not finished one
+# for this long is stuck, whatever it waits for, and a restart is the only thing left to try.
+STUCK_AFTER_S = 300.0
+
+
+def open_log(settings: Settings) -> Log:
+    """The log that the configuration names."""
+    url = settings.log.url
+    if url.startswith("kafka://"):
+        from stream.log.kafka import KafkaLog
+
+        secret = settings.log.sasl_password
+        return KafkaLog(
+            url.removeprefix("kafka://"),
+            security_protocol=settings.log.security_protocol,
+            sasl_mechanism=settings.log.sasl_mechanism,
+            sasl_username=settings.log.sasl_username,
+            sasl_password=secret.get_secret_value() if secret else None,
+            ssl_cafile=str(settings.log.ssl_cafile) if settings.log.ssl_cafile else None,
+        )
+    if "://" in url and not url.startswith("sqlite://"):
+        raise UsageError(f"log.url: expected a path or kafka://host:port, got {url!r}; set log.url")
+    from stream.log.sqlite import SqliteLog
+
+    return SqliteLog(url.removeprefix("sqlite:///"))
+
+
+def open_engine(settings: Settings, *, upgrade: bool = False) -> Engine:
+    from store.engine import open_database
+
+    return open_database(settings.database_url(), upgrade=upgrade)
+
+
+def prepare(settings: Settings) -> None:
+    """What the one-host default does for itself; elsewhere an operator runs the two commands."""
+    if settings.embedded:
+        open_engine(settings, upgrade=True).dispose()
+        log = open_log(settings)
+        log.create_topics(topics(settings.log.article_partitions))
+        log.close()
+
+
+def make_stage(name: str, settings: Settings, *, deliver: bool = True) -> Stage:
+    """The stage of that name, ready for a Loop. `deliver=False`: alerts are decided, not told."""
+    if name == "embed":
+        from processors.embed.encoder import Encoder
+        from processors.embed.stage import EmbedStage
+
+        return EmbedStage(Encoder(settings.embed))
+    if name == "cluster":
+        from processors.cluster.stage import ClusterStage
+
+        return ClusterStage(settings.cluster)
+    if name == "match":
+        from processors.match.stage import MatchStage
+
+        return MatchStage(settings.match, model=model_name(settings))
+    if name == "database":
+        from sinks.database.stage import DatabaseSink
+
+        return DatabaseSink(open_engine(settings), settings, deliver=deliver)
+    raise UsageError(f"unknown stage {name!r}; the stages are {', '.join(STAGES)}")
+
+
+@dataclass
+class Worker:
+    """A thread of this process, with what liveness needs to know of it."""
+
+    name: str
+    work: Callable[[threading.Event], None]
+    loop: Loop | None = None
+    error: BaseException | None = None
+    thread: threading.Thread = field(init=False)
+
+    def start(self, stop: threading.Event, failed: Callable[[Worker], None]) -> None:
+        def run() -> None:
+            try:
+                self.work(stop)
+            except BaseException as error:
+                self.error = error
+                failed(self)
+
+        self.thread = threading.Thread(target=run, name=self.name, daemon=True)
+        self.thread.start()
+
+    def problem(self) -> str | None:
+        """Why this worker is not getting on; None = it is."""
+        if self.error is not None:
+            return f"{self.name}: {self.error}"
+        if self.loop is not None:
+            silent = time.monotonic() - self.loop.metrics.last_round
+            if silent > STUCK_AFTER_S:
+                return f"{self.name}: no round finished for {silent:.0f} s"
+        return None
+
+    def waiting_for(self) -> str | None:
+        if self.loop is not None and self.loop.metrics.last_error:
+            return f"{self.name}: {self.loop.metrics.last_error}"
+        return self.problem()
+
+
+def run_stages(names: Sequence[str], settings: Settings) -> int:
+    """Run these stages as threads of this process until SIGTERM or SIGINT; the exit code."""
+    configure_logs(settings.telemetry.level)
+    say = structlog.get_logger("dateline.run")
+    stop = threading.Event()
+    finished = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: (stop.set(), finished.set()))
+    _stop_with_supervisor(lambda: (stop.set(), finished.set()))
+    prepare(settings)
+
+    def failed(worker: Worker) -> None:
+        expected = isinstance(worker.error, DatelineError)
+        say.error(
+            "stage.failed",
+            stage=worker.name,
+            error=str(worker.error),
+            exc_info=None if expected else worker.error,
+        )
+        stop.set()
+        finished.set()
+
+    workers = [_worker(name, settings) for name in names]
+    health = None
+    if settings.telemetry.port:
+        health = HealthServer(
+            settings.telemetry.host,
+            settings.telemetry.port,
+            [w.problem for w in workers],
+            [w.waiting_for for w in workers],
+        )
+    for worker in workers:
+        worker.start(stop, failed)
+    say.info("run.started", stages=list(names))
+    while not finished.wait(5):
+        for worker in workers:
+            if worker.loop is not None:
+                worker.loop.metrics.alive_for_scrape()
+    for worker in workers:
+        # A stage finishes the batch in hand; the longest, embedding, takes seconds.
+        worker.thread.join(timeout=60)
+    if health:
+        health.close()
+    errors = [w.error for w in workers if w.error is not None]
+    if errors:
+        print(f"dateline: {errors[0]}", file=sys.stderr)
+        return 2 if isinstance(errors[0], UsageError) else 1
+    say.info("run.stopped", stages=list(names))
+    return 0
+
+
+def _worker(name: str, settings: Settings) -> Worker:
+    if name == "ingest":
+        return Worker(name, lambda stop: _run_ingest(settings, stop))
+    if name == "deliver":
+        from sinks.alerts.deliver import Deliverer
+
+        return Worker(name, Deliverer(open_engine(settings), settings.alerts).run)
+    if name == "desk":
+        return Worker(name, lambda stop: _run_desk(settings, stop))
+    loop = Loop(make_stage(name, settings), open_log(settings))
+    return Worker(name, loop.run, loop)
+
+
+def _run_ingest(settings: Settings, stop: threading.Event) -> None:
+    from ingest.clock import WallClock
+    from ingest.poller import Poller
+
+    async def main() -> None:
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        threading.Thread(
+            target=lambda: (stop.wait(), loop.call_soon_threadsafe(ended.set)), daemon=True
+        ).start()
+        await Poller(open_engine(settings), open_log(settings), settings.ingest, WallClock()).run(
+            ended
+        )
+
+    asyncio.run(main())
+
+
+def _run_desk(settings: Settings, stop: threading.Event) -> None:
+    from dashboard.app import create_app
+    from dashboard.server import serve
+    from dateline.explain import Explainer
+
+    engine = open_engine(settings)
+    app = create_app(engine, Explainer(settings, engine), settings.desk)
+    serve(app, settings.desk, stop)
+
+
+def model_name(settings: Settings) -> str:
+    """Which vectors the match stage understands, without loading the model."""
+    from processors.embed.encoder import fingerprint
+
+    return fingerprint(settings.embed)
+
+
+def _stop_with_supervisor(stop: Callable[[], object]) -> None:
+    """A supervised process ends when its supervisor does, however that died: the supervisor holds
+    the other end of our standard input, and its death closes it."""
+    import os
+
+    if os.environ.get("DATELINE_SUPERVISED"):
+
+        def watch() -> None:
+            sys.stdin.buffer.read()
+            stop()
+
+        threading.Thread(target=watch, name="supervisor-watch", daemon=True).start()

@@ -1,0 +1,30 @@
+"""Measurements, beside a peer or a limit. The code is in `bench/`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+Rest = Annotated[list[str] | None, typer.Argument(help="Arguments of the measurement.")]
+_pass_on = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command(context_settings=_pass_on, add_help_option=False)
+def stories(rest: Rest = None) -> None:
+    """Story quality on labelled files, beside baselines."""
+    _module("bench.stories", rest)
+
+
+@app.command(context_settings=_pass_on, add_help_option=False)
+def tracking(rest: Rest = None) -> None:
+    """Matching quality on labelled files and the sample world."""
+    _module("bench.tracking", rest)
+
+
+def _module(name: str, rest: list[str] | None) -> None:
+    done = subprocess.run([sys.executable, "-m", name, *(rest or [])], check=False)  # noqa: S603
+    raise typer.Exit(done.returncode)

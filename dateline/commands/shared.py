@@ -1,0 +1,79 @@
+"""Options and printing that the commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dateline.config import Settings
+
+Db = Annotated[
+    str | None,
+    typer.Option("--db", metavar="PATH|URL", help="The database; default from the configuration."),
+]
+LogUrl = Annotated[
+    str | None,
+    typer.Option("--log", metavar="PATH|kafka://HOST:PORT", help="The log; default likewise."),
+]
+# Set by the `--config` of the program itself, before any command runs.
+config_file: Path | None = None
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+def settings(db: str | None = None, log: str | None = None, **flags: str) -> Settings:
+    """The configuration with this command's flags on top.
+
+    A database given by path brings its own log beside it (`news.db` → `news.log.db`), so that two
+    databases never share one by accident.
+    """
+    from dateline import config
+
+    if db is not None:
+        flags["database.url"] = db
+        if log is None and "://" not in db:
+            log = str(log_beside(Path(db)))
+    if log is not None:
+        flags["log.url"] = log
+    return config.load(config_file, flags)
+
+
+def log_beside(database: Path) -> Path:
+    return database.with_name(database.name.removesuffix(".db") + ".log.db")
+
+
+def print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
+    sys.stdout.write("\n")
+
+
+def console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
+    """A table for people; `empty` is said instead when there is nothing to show."""
+    from rich import box
+    from rich.table import Table
+
+    if not rows:
+        console().print(empty)
+        return
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*["" if cell is None else str(cell) for cell in row])
+    console().print(table)
+
+
+def when(value: Any) -> str:
+    """A time as people read it; '' for none."""
+    return value.strftime("%Y-%m-%d %H:%M") if hasattr(value, "strftime") else str(value or "")

@@ -1,0 +1,97 @@
+"""The books: does every article have a fate, and does the database say what the log says?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from dateline import app
+from dateline.config import Settings
+from store import tables
+from stream.errors import UsageError
+from stream.log.contract import Partition
+from stream.stage import Loop
+
+if TYPE_CHECKING:
+    from store.audit import Report
+
+
+def reconcile(settings: Settings) -> Report:
+    """The audit; articles still on their way count as in flight only while a stage has lag."""
+    from dateline.status import lag
+    from store.audit import audit
+
+    engine = app.open_engine(settings)
+    try:
+        return audit(engine, in_flight_allowed=lag(settings) > 0)
+    finally:
+        engine.dispose()
+
+
+def rebuild(settings: Settings, into: str) -> int:
+    """Write all derived rows of `into`, an empty database, from the log; records read."""
+    from sinks.database.stage import DatabaseSink
+    from store.engine import open_database
+
+    engine = open_database(into, upgrade=True)
+    with engine.connect() as connection:
+        if connection.execute(sa.select(sa.func.count()).select_from(tables.positions)).scalar():
+            raise UsageError(f"{into} is not empty; name a new file or an empty database")
+    log = app.open_log(settings)
+    # A group of its own: the running pipeline keeps its positions.
+    sink = DatabaseSink(engine, settings.alerts, outlets=settings.outlets, deliver=False)
+    loop = Loop(sink, log, group=f"dateline.rebuild.{id(sink):x}")
+    handled = 0
+    try:
+        while step := loop.step(wait=0.0) or (loop.lag() and 1):
+            handled += step
+    finally:
+        loop.close()
+        log.close()
+        engine.dispose()
+    return handled
+
+
+def replay_dead(settings: Settings) -> int:
+    """Append every dead record to its topic again and mark it replayed; how many."""
+    engine, log = app.open_engine(settings), app.open_log(settings)
+    letters = tables.dead
+    producer = log.producer()
+    count = 0
+    try:
+        with engine.connect() as connection:
+            waiting = connection.execute(
+                sa.select(letters)
+                .where(letters.c.state == "dead")
+                .order_by(letters.c.topic, letters.c.partition, letters.c.log_offset)
+            ).all()
+        for letter in waiting:
+            source = Partition(letter.topic, letter.partition)
+            for record in log.read(source, letter.log_offset, letter.log_offset + 1):
+                producer.send(
+                    record.topic,
+                    record.value,
+                    key=record.key,
+                    partition=record.partition,
+                    headers=record.headers,
+                )
+                count += 1
+        producer.flush()
+        with engine.begin() as connection:
+            for letter in waiting:
+                connection.execute(
+                    sa.update(letters)
+                    .where(
+                        letters.c.stage == letter.stage,
+                        letters.c.topic == letter.topic,
+                        letters.c.partition == letter.partition,
+                        letters.c.log_offset == letter.log_offset,
+                    )
+                    .values(state="replayed")
+                )
+    finally:
+        producer.close()
+        log.close()
+        engine.dispose()
+    return count

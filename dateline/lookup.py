@@ -1,0 +1,163 @@
+"""What the commands read from the database, through its public views where they say enough."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from dateline.app import open_engine
+from dateline.config import Settings
+from store import tables
+from stream.errors import UsageError
+from stream.records import Decision
+
+Row = dict[str, Any]
+
+
+def rows(settings: Settings, query: str, **values: Any) -> list[Row]:
+    """The rows of one SQL query over the views."""
+    engine = open_engine(settings)
+    try:
+        with engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(sa.text(query), values)]
+    finally:
+        engine.dispose()
+
+
+def events(settings: Settings) -> list[Row]:
+    return rows(settings, "SELECT * FROM v_events ORDER BY starts, event_id")
+
+
+def event(settings: Settings, event_id: str) -> Row:
+    found = rows(settings, "SELECT * FROM v_events WHERE event_id = :id", id=event_id)
+    if not found:
+        known = ", ".join(row["event_id"] for row in events(settings)) or "none"
+        raise UsageError(f"no event {event_id!r} is registered here; registered: {known}")
+    articles = rows(
+        settings,
+        "SELECT m.article_id, m.ref, m.probability, a.published, a.outlet, a.title, a.url"
+        " FROM v_matches m JOIN v_articles a ON a.article_id = m.article_id"
+        " WHERE m.event_id = :id AND m.matched ORDER BY a.published, m.article_id",
+        id=event_id,
+    )
+    return {**found[0], "articles": articles}
+
+
+def article(settings: Settings, key: str) -> Row:
+    """The stored article with this id, ref or URL."""
+    columns = tables.articles.c
+    engine = open_engine(settings)
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(
+                sa.select(tables.articles)
+                .where(sa.or_(columns.id == key, columns.ref == key, columns.url == key))
+                .order_by(columns.id)
+                .limit(1)
+            ).first()
+    finally:
+        engine.dispose()
+    if found is None:
+        raise UsageError(
+            f"no stored article has the id, ref or URL {key!r}; look it up with "
+            "`dateline events show EVENT` or on the desk"
+        )
+    return dict(found._mapping)
+
+
+def decision(settings: Settings, event_id: str, key: str) -> tuple[Decision, Row]:
+    """The stored decision about an article; one not worth storing is taken again, now."""
+    from dateline.explain import Explainer
+
+    found = article(settings, key)
+    event(settings, event_id)
+    stored = rows(
+        settings,
+        "SELECT reasons FROM v_matches WHERE event_id = :event AND article_id = :article",
+        event=event_id,
+        article=found["id"],
+    )
+    if stored:
+        reasons = stored[0]["reasons"]
+        reasons = json.loads(reasons) if isinstance(reasons, str) else reasons
+        return msgspec.convert(reasons, Decision), found
+    engine = open_engine(settings)
+    try:
+        decisions = Explainer(settings, engine)(found["title"], found["text"], found["published"])
+    finally:
+        engine.dispose()
+    return next(d for d in decisions if d.event_id == event_id), found
+
+
+def backtest(settings: Settings, file: Path, days: int) -> list[Row]:
+    """The stored articles of the last `days` days that a definition would match."""
+    from dateline.explain import Explainer
+    from processors.match.definition import load_directory
+
+    definitions = load_directory(file)
+    if len(definitions) != 1:
+        raise UsageError(f"expected one definition in {file}, found {len(definitions)}")
+    engine = open_engine(settings)
+    try:
+        explain = Explainer(settings, engine, definitions[0])
+        columns = tables.articles.c
+        with engine.connect() as connection:
+            newest = connection.execute(sa.select(sa.func.max(columns.event_time))).scalar()
+            if newest is None:
+                return []
+            stored = connection.execute(
+                sa.select(tables.articles)
+                .where(columns.event_time >= newest - timedelta(days=days))
+                .order_by(columns.event_time, columns.id)
+            ).all()
+        found = []
+        for row in stored:
+            decisions = explain.stored(row)
+            mine = next(d for d in decisions if d.event_id == definitions[0].id)
+            if mine.matched:
+                found.append(
+                    {
+                        "article_id": row.id,
+                        "ref": row.ref,
+                        "probability": mine.probability,
+                        "published": row.published,
+                        "outlet": row.outlet,
+                        "title": row.title,
+                    }
+                )
+        return found
+    finally:
+        engine.dispose()
+
+
+def alerts(settings: Settings) -> list[Row]:
+    return rows(settings, "SELECT * FROM v_alerts ORDER BY updated_at DESC, alert_id")
+
+
+def alert(settings: Settings, alert_id: str) -> Row:
+    found = rows(settings, "SELECT * FROM v_alerts WHERE alert_id = :id", id=alert_id)
+    if not found:
+        raise UsageError(f"no alert {alert_id!r}; see `dateline alerts list`")
+    covered = rows(
+        settings,
+        "SELECT a.article_id, a.published, a.outlet, a.title, a.url FROM v_articles a"
+        " JOIN alert_articles x ON x.article_id = a.article_id WHERE x.alert_id = :id"
+        " ORDER BY a.published, a.article_id",
+        id=alert_id,
+    )
+    deliveries = rows(
+        settings, "SELECT * FROM v_deliveries WHERE alert_id = :id ORDER BY at", id=alert_id
+    )
+    return {**found[0], "covered": covered, "deliveries": deliveries}
+
+
+def dead(settings: Settings) -> list[Row]:
+    return rows(
+        settings,
+        "SELECT * FROM dead WHERE state = 'dead' ORDER BY topic, partition, log_offset",
+    )
