@@ -99,6 +99,16 @@ class Consumer(Protocol):
         """Leave the group so that others take over at once. Safe to call twice."""
 
 
+class Follower(Protocol):
+    """Reads whole topics and then what is added to them, without a group."""
+
+    def poll(self) -> Sequence[LogRecord]:
+        """What was added since the last call; the first call returns all that is there. Does
+        not wait for more to come."""
+
+    def close(self) -> None: ...
+
+
 class Log(Protocol):
     def create_topics(self, topics: Sequence[Topic]) -> list[str]:
         """Create the missing ones; the names created."""
@@ -129,6 +139,9 @@ class Log(Protocol):
     ) -> Iterator[LogRecord]:
         """The records from `start` up to (not including) `end`, or the end as of this call.
         No group. Starts at the first kept record when `start` is older."""
+
+    def follow(self, topics: Sequence[str]) -> Follower:
+        """Follow these topics from their first kept records on. Cheap to poll in every round."""
 
     def bounds(self, partition: Partition) -> tuple[int, int]:
         """(first kept offset, offset that the next record will get)."""
