@@ -140,7 +140,9 @@ articles = sa.Table(
     Column("title", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("outlet", Text, nullable=False),
-    Column("family", Text, nullable=False),  # from outlets.toml, else the outlet itself
+    Column("outlet_name", Text, nullable=False),  # from outlets.toml, else the outlet itself
+    Column("family", Text, nullable=False),  # likewise
+    Column("verified", Boolean, nullable=False),  # is the outlet in outlets.toml?
     Column("wire", Text),  # family of the wire that the text credits
     Column("lang", Text),
     Column("published", UtcDateTime),
@@ -227,22 +229,23 @@ verdicts = sa.Table(
 alerts = sa.Table(
     "alerts",
     metadata,
-    Column(
-        "id", Text, primary_key=True
-    ),  # "<event_id>:<story_id>", or "<event_id>@<version>:history"
+    # "<event_id>:<story_id>", or "<event_id>@<version>:history" for the alert of a look-back
+    Column("id", Text, primary_key=True),
     Column("event_id", Text, nullable=False),
-    Column("story_id", Text),  # NULL: the alert of a look-back
-    Column("state", Text, nullable=False),  # open | acknowledged
+    Column("story_id", Text),  # follows merges; NULL: the alert of a look-back
+    Column("merged_into", Text),  # the alert that took over when the stories of both merged
     Column("first_at", UtcDateTime, nullable=False),  # fetched time of the article that raised it
-    Column("updated_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),  # … of the last article that changed it
+    Column("told_at", UtcDateTime, nullable=False),  # … of the last one worth telling
     Column("headline", Text, nullable=False),
     Column("what_is_new", Text, nullable=False),
     Column("articles", Integer, nullable=False),
     Column("independent_sources", Integer, nullable=False),
+    Column("told_sources", Integer, nullable=False),  # independent sources when last told
     Column("sequence", Integer, nullable=False),  # 1 = first told, +1 with each update told
-    Column("lane", Integer, nullable=False),
-    Column("log_offset", BigInt, nullable=False),
+    *_log_position(),
     Index("ix_alerts_event_id", "event_id"),
+    Index("ix_alerts_story_id", "story_id"),
 )
 
 alert_articles = sa.Table(
@@ -250,6 +253,17 @@ alert_articles = sa.Table(
     metadata,
     Column("alert_id", Text, primary_key=True),
     Column("article_id", Text, primary_key=True),
+    Column("number", Integer, nullable=False),  # order of joining; the lowest leads the alert
+)
+
+# An alert is acknowledged while its last ack is not older than what was last told. A table of
+# its own, because acks and articles come by different topics and may be read in any order.
+acks = sa.Table(
+    "acks",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", Text),
 )
 
 outbox = sa.Table(

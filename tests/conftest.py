@@ -7,6 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import (  # noqa: F401  fixtures for every test
+    another_database,
+    database_url,
+    postgres_server,
+    postgres_url,
+)
+
 # Nothing here may reach a model hub: the packaged model is on disk.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -1,0 +1,190 @@
+"""Opening the database: SQLite for one host, PostgreSQL for a team.
+
+Transactions of the engine are writing ones: on SQLite they begin with BEGIN IMMEDIATE, because a
+transaction that reads first and writes later fails at once when another process wrote in between,
+however long it is willing to wait. Whoever only reads uses `reading(engine)`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from stream.errors import DatelineError, Unavailable, UsageError
+
+# Longer than any transaction of ours takes (a batch is well under a second); beyond it the
+# database is in trouble and the stage should say so and try again.
+SQLITE_BUSY_S = 15
+# A host that does not answer a SYN within 5 s is away.
+CONNECT_S = 5
+# The slowest statement, a count over a million articles for the desk, takes seconds.
+STATEMENT_MS = 60_000
+# A paused writer must not hold the row of its position for ever: its successor waits for it.
+IDLE_IN_TRANSACTION_MS = 30_000
+
+
+def open_database(url: str | Path, *, upgrade: bool = False) -> sa.Engine:
+    """The engine for a URL or the path of an SQLite file, with a schema of this release.
+
+    `upgrade` creates or migrates the schema first. Raises UsageError when the URL, the password,
+    the file or the schema is not right, Unavailable when the server does not answer.
+    """
+    from store import schema
+
+    parsed = _parse(url)
+    engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed)
+    try:
+        with translated(describe(engine)), reading(engine) as connection:
+            connection.execute(
+                sa.text("SELECT 1 FROM sqlite_master")
+                if engine.dialect.name == "sqlite"
+                else sa.text("SELECT 1")
+            )
+        if upgrade:
+            schema.upgrade(engine)
+        schema.check(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextlib.contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection for reading only: it sees one state of an SQLite file and blocks no writer."""
+    options = {"dateline_reading": True}
+    if engine.dialect.name == "postgresql":
+        options["postgresql_readonly"] = True
+    with engine.execution_options(**options).connect() as connection:
+        yield connection
+
+
+def describe(engine: sa.Engine) -> str:
+    """The database in words for an error message, without the password."""
+    if engine.dialect.name == "sqlite":
+        return f"the database file {engine.url.database}"
+    where = f"{engine.url.host or 'the local socket'}" + (
+        f":{engine.url.port}" if engine.url.port else ""
+    )
+    return f"the database {engine.url.database!r} at {where}"
+
+
+@contextlib.contextmanager
+def translated(what: str = "the database") -> Iterator[None]:
+    """Turns driver errors that are nobody's record into ours.
+
+    Away, locked, timed out or full: Unavailable. Wrong password, not a database, missing table:
+    UsageError. IntegrityError and DataError pass: they are about the values.
+    """
+    try:
+        yield
+    except exc.TimeoutError as error:  # of the pool
+        raise Unavailable(f"{what} has no free connection; is something holding them?") from error
+    except exc.DBAPIError as error:
+        raise _translate(error, what) from error
+
+
+def _translate(error: exc.DBAPIError, what: str) -> Exception:
+    if isinstance(error, exc.IntegrityError | exc.DataError):
+        return error
+    said = " ".join(str(error.orig).split())
+    state = getattr(error.orig, "sqlstate", None) or ""
+    if state.startswith("54"):  # a value is too large for an index: the record's fault
+        return error
+    if "not a database" in said or "malformed" in said:
+        return UsageError(f"{what} is not an SQLite database ({said}); name another file")
+    if "unable to open" in said:
+        return UsageError(f"{what} cannot be opened; does its folder exist and may we write there?")
+    if "readonly database" in said:
+        return UsageError(f"{what} may not be written by this user; change its permissions")
+    # psycopg reports a refused login without a state, as a failed connection
+    if (
+        state[:2] in ("28", "3D")
+        or "authentication failed" in said
+        or ("FATAL" in said and ("does not exist" in said or "no pg_hba" in said))
+    ):
+        return UsageError(
+            f"{what} refused us ({_last_clause(said)}); check user, password and name"
+        )
+    if isinstance(error, exc.ProgrammingError) or "no such table" in said or "no such col" in said:
+        return DatelineError(f"{what} does not have the expected tables ({_last_clause(said)})")
+    if error.connection_invalidated or isinstance(
+        error, exc.OperationalError | exc.InterfaceError | exc.InternalError
+    ):
+        return Unavailable(f"{what} does not answer ({_last_clause(said)})")
+    return error
+
+
+def _last_clause(said: str) -> str:
+    return said.rsplit("FATAL:", 1)[-1].strip()[:200]
+
+
+def _parse(url: str | Path) -> sa.URL:
+    text = str(url).strip()
+    if "://" not in text:
+        if not text:
+            raise UsageError("expected a database URL or a file, got nothing; set database.url")
+        return sa.URL.create("sqlite+pysqlite", database=text)
+    try:
+        parsed = sa.make_url(text)
+    except (exc.ArgumentError, ValueError) as error:
+        raise UsageError(
+            "the database URL cannot be read; expected sqlite:///file or "
+            "postgresql://user:password@host/name"
+        ) from error
+    backend = parsed.drivername.partition("+")[0]
+    if backend == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise UsageError("the database must be a file: several processes share it")
+        return parsed.set(drivername="sqlite+pysqlite")
+    if backend in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    raise UsageError(f"expected an sqlite or postgresql database, got {backend!r}")
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": SQLITE_BUSY_S})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself; we do, below
+        # WAL: readers and a writer do not wait for each other. NORMAL: a power cut may undo the
+        # last transactions, never half of one; their positions go back with them.
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        only_reads = connection.get_execution_options().get("dateline_reading")
+        connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    options = " ".join(
+        f"-c {name}={value}"
+        for name, value in {
+            "statement_timeout": STATEMENT_MS,
+            "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
+        }.items()
+    )
+    if isinstance(url.query.get("options"), str):  # the operator's come last and win
+        options += f" {url.query['options']}"
+    return sa.create_engine(
+        url,
+        connect_args={
+            "connect_timeout": CONNECT_S,
+            "options": options,
+            "application_name": "dateline",
+        },
+        pool_size=5,  # a stage uses one; the desk a few
+        max_overflow=5,
+        pool_timeout=CONNECT_S,
+        pool_pre_ping=True,  # after a restart of the server the first use of each would fail
+    )

