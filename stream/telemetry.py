@@ -43,16 +43,20 @@ class StageMetrics:
         self.last_error: str | None = None
 
     def alive(self) -> None:
+        """A round went well, be it with nothing to do."""
         self.last_round = time.monotonic()
+        self.last_error = None
         _progress.labels(self.stage).set_to_current_time()
 
     def done(self, batch: Sequence[LogRecord], seconds: float) -> None:
         self.alive()
-        self.last_error = None
         _records.labels(self.stage).inc(len(batch))
         _seconds.labels(self.stage).observe(seconds)
 
     def failed(self, error: BaseException) -> None:
+        """A round failed. The stage is alive all the same: waiting for a broker is no reason to
+        restart it."""
+        self.last_round = time.monotonic()
         self.last_error = str(error)
         _failures.labels(self.stage, type(error).__name__).inc()
 

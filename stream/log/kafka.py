@@ -12,12 +12,13 @@ from kafka import errors as kafka_errors
 
 from stream.errors import Unavailable, UsageError
 from stream.log.contract import LogRecord, Partition, Topic
-from stream.log.kafka_client import ANSWER_S, MAX_BATCH_BYTES, Address, Security, kafka_partition
+from stream.log.kafka_client import ANSWER_S, MAX_BATCH_BYTES, Address, kafka_partition
 from stream.log.kafka_group import SESSION_S, KafkaMember
 from stream.log.kafka_read import KafkaFollower, ends_of, read_until, reader
 from stream.log.kafka_send import KafkaSender
 from stream.log.keys import missing_topic
 
+_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _DAY_MS = 24 * 60 * 60 * 1000
 _EXISTS = kafka_errors.TopicAlreadyExistsError.errno
 _UNKNOWN = kafka_errors.UnknownTopicOrPartitionError.errno
@@ -28,18 +29,42 @@ class KafkaLog:
 
     Nothing is connected until it is needed; a broker that does not answer is Unavailable within
     about ten seconds. Topics are never created by accident: a missing one is a UsageError.
-    `replication` is for `create_topics` (-1 = what the broker is set to).
+    `replication` is for `create_topics` (-1 = what the broker is set to); the security settings
+    have the names and meanings of Kafka's own.
     """
 
     def __init__(
         self,
         bootstrap: str,
-        security: Security | None = None,
         *,
+        security_protocol: str = "PLAINTEXT",
+        sasl_mechanism: str | None = None,
+        sasl_username: str | None = None,
+        sasl_password: str | None = None,
+        ssl_cafile: str | None = None,
+        ssl_certfile: str | None = None,
+        ssl_keyfile: str | None = None,
         replication: int = -1,
         session_s: float = SESSION_S,
     ) -> None:
-        self._address = Address(bootstrap, security or Security())
+        if security_protocol not in _PROTOCOLS:
+            raise UsageError(
+                f"expected a security protocol of {', '.join(_PROTOCOLS)}, got {security_protocol}"
+            )
+        if security_protocol.startswith("SASL") and not (sasl_username and sasl_password):
+            raise UsageError(f"{security_protocol} needs a username and a password for the broker")
+        self._address = Address(
+            bootstrap,
+            {
+                "security_protocol": security_protocol,
+                "sasl_mechanism": sasl_mechanism,
+                "sasl_plain_username": sasl_username,
+                "sasl_plain_password": sasl_password,
+                "ssl_cafile": ssl_cafile,
+                "ssl_certfile": ssl_certfile,
+                "ssl_keyfile": ssl_keyfile,
+            },
+        )
         self._replication, self._session_s = replication, session_s
         self._lock = threading.Lock()
         self._admin: Any = None
@@ -106,7 +131,7 @@ class KafkaLog:
 
     def follow(self, topics: Sequence[str]) -> KafkaFollower:
         parts = [Partition(topic, n) for topic in topics for n in range(self.partitions(topic))]
-        return KafkaFollower(self._address, parts)
+        return KafkaFollower(self._address, parts, {topic: self.log_id(topic) for topic in topics})
 
     def bounds(self, partition: Partition) -> tuple[int, int]:
         self._check(partition)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
-from pydantic import BaseModel, SecretStr
 
 from stream.errors import (
     BadRecord,
@@ -51,42 +49,10 @@ _REFUSED = (
 _WRONG = (kafka_errors.KafkaConfigurationError, kafka_errors.UnsupportedVersionError)
 
 
-class Security(BaseModel, extra="forbid"):
-    """How to reach a broker that is not open to everybody (names as in Kafka's own settings)."""
-
-    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    ca_file: Path | None = None  # None = the authorities this machine trusts
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    username: str | None = None
-    password: SecretStr | None = None
-
-    def options(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"security_protocol": self.protocol}
-        if "SSL" in self.protocol:
-            for name, path in (
-                ("ssl_cafile", self.ca_file),
-                ("ssl_certfile", self.cert_file),
-                ("ssl_keyfile", self.key_file),
-            ):
-                if path is not None:
-                    found[name] = str(path)
-        if self.protocol.startswith("SASL"):
-            if self.username is None or self.password is None:
-                raise UsageError(f"{self.protocol} needs a username and a password for the broker")
-            found |= {
-                "sasl_mechanism": self.mechanism,
-                "sasl_plain_username": self.username,
-                "sasl_plain_password": self.password.get_secret_value(),
-            }
-        return found
-
-
 class Address:
     """One cluster: the options of every client, and its errors in Dateline's words."""
 
-    def __init__(self, bootstrap: str, security: Security) -> None:
+    def __init__(self, bootstrap: str, security: Mapping[str, Any]) -> None:
         self.bootstrap = bootstrap
         self.options: dict[str, Any] = {
             "bootstrap_servers": bootstrap.split(","),
@@ -95,7 +61,7 @@ class Address:
             # The default waits up to half a minute between attempts; a restarted broker is back
             # within seconds, and an attempt costs nothing.
             "reconnect_backoff_max_ms": 2000,
-            **security.options(),
+            **{name: value for name, value in security.items() if value is not None},
         }
 
     @contextmanager
@@ -141,6 +107,17 @@ class Address:
 
 def kafka_partition(partition: Partition) -> TopicPartition:
     return TopicPartition(partition.topic, partition.number)
+
+
+def check_topics(client: Any, ids: Mapping[str, str]) -> None:
+    """A client goes on at the same offset in a topic that was made again; we must not."""
+    for topic, known in ids.items():
+        now = client._cluster.topic_id(topic)  # from the metadata it has: no request
+        if now is not None and now.int and str(now) != known:
+            raise LogChanged(
+                f"topic {topic} was deleted and made again while it was read; stop every stage "
+                "and rebuild with an empty database"
+            )
 
 
 def log_record(record: Any) -> LogRecord:

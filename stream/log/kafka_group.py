@@ -18,6 +18,7 @@ from stream.log.kafka_client import (
     FETCH_BYTES,
     PARTITION_BYTES,
     Address,
+    check_topics,
     kafka_partition,
     log_record,
 )
@@ -114,7 +115,7 @@ class KafkaMember:
             left = max(0.0, deadline - time.monotonic())
             with self._address.errors():
                 found = self._client.poll(timeout_ms=int(left * 1000), max_records=max_records)
-            self._check_topics()
+            check_topics(self._client, self._ids)
             self._settle()
             batch = [
                 log_record(record)
@@ -202,16 +203,6 @@ class KafkaMember:
             if source in self._client.assignment():  # else its loss is the next change
                 self._client.seek(source, start)
                 self._client.resume(source)
-
-    def _check_topics(self) -> None:
-        """The client goes on at the same offset in a topic that was made again; we must not."""
-        for topic, known in self._ids.items():
-            now = self._client._cluster.topic_id(topic)  # what its own metadata say: no request
-            if now is not None and now.int and str(now) != known:
-                raise LogChanged(
-                    f"topic {topic} was deleted and made again while it was read; stop every "
-                    "stage and rebuild with an empty database"
-                )
 
     def _ask_when_quiet(self) -> None:
         if time.monotonic() - self._heard < QUIET_S:

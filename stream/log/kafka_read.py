@@ -17,6 +17,7 @@ from stream.log.kafka_client import (
     FETCH_BYTES,
     PARTITION_BYTES,
     Address,
+    check_topics,
     kafka_partition,
     log_record,
 )
@@ -28,14 +29,17 @@ READ_WAIT_MS = 100
 class KafkaFollower:
     """A client of its own, which fetches ahead in the background: polling it costs nothing."""
 
-    def __init__(self, address: Address, partitions: Sequence[Partition]) -> None:
-        self._address, self._partitions = address, partitions
+    def __init__(
+        self, address: Address, partitions: Sequence[Partition], ids: Mapping[str, str]
+    ) -> None:
+        self._address, self._partitions, self._ids = address, partitions, ids
         self._context = reader(address, partitions)
         self._client = self._context.__enter__()
         self._whole = False
 
     def poll(self) -> Sequence[LogRecord]:
         with self._address.errors():
+            check_topics(self._client, self._ids)
             if self._whole:
                 return _flat(self._client.poll(timeout_ms=0))
             bounds = ends_of(self._client, self._partitions)
@@ -80,14 +84,18 @@ def ends_of(client: Any, partitions: Sequence[Partition]) -> dict[Partition, tup
     with the start of the last batch."""
     sources = [kafka_partition(p) for p in partitions]
     firsts, guesses = client.beginning_offsets(sources), client.end_offsets(sources)
+    filled = [source for source in sources if guesses[source] > firsts[source]]
     for source in sources:
         client.seek(source, max(firsts[source], guesses[source] - 1))
     deadline = time.monotonic() + ANSWER_S
-    while any(client.highwater(source) is None for source in sources):
+    while any(client.highwater(source) is None for source in filled):
         if time.monotonic() > deadline:
             raise kafka_errors.KafkaTimeoutError("no answer to a fetch")
         client.poll(timeout_ms=READ_WAIT_MS)
-    return {Partition(*s): (firsts[s], client.highwater(s)) for s in sources}
+    return {
+        Partition(*s): (firsts[s], client.highwater(s) if s in filled else guesses[s])
+        for s in sources
+    }
 
 
 def read_until(
