@@ -13,6 +13,7 @@ from tests.postgres import (  # noqa: F401  fixtures for every test
     postgres_server,
     postgres_url,
 )
+from tests.services import broker, durable_broker  # noqa: F401  fixtures for every test
 
 # Nothing here may reach a model hub: the packaged model is on disk.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -1,0 +1,294 @@
+"""What every transport must do, asked of each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from stream.errors import BadRecord, LogChanged, PartitionsLost, UsageError
+from stream.log.contract import Log, Partition, Topic, topics
+from stream.records import MAX_RECORD_BYTES
+from tests.conftest import ROOT
+from tests.stream.transports import append, join, make_topic, open_log, take
+
+
+@pytest.fixture(params=["sqlite", "kafka"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "kafka":
+        return f"kafka:{request.getfixturevalue('broker')}"
+    return f"sqlite:{tmp_path / 'log.db'}"
+
+
+@pytest.fixture
+def log(url: str) -> Iterator[Log]:
+    opened = open_log(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def name() -> str:
+    """A topic (or group) that no other test uses."""
+    return f"t-{uuid.uuid4()}"
+
+
+def child(url: str, command: str, topic: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.stream.transports", url, command, topic],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+# -- appending and reading -----------------------------------------------------------------------
+
+
+def test_a_partition_keeps_the_order_and_numbers_densely(log: Log, name: str) -> None:
+    make_topic(log, name)
+    first, second = log.producer(), log.producer()
+    for i in range(300):
+        first.send(name, b"%d" % i)
+        if i % 100 == 99:
+            first.flush()
+            second.send(name, b"other")
+            second.flush()
+    first.close()
+    second.close()
+    found = list(log.read(Partition(name, 0)))
+    assert [record.offset for record in found] == list(range(303))
+    assert [int(r.value) for r in found if r.value != b"other"] == list(range(300))
+
+
+def test_a_key_goes_where_every_kafka_client_would_put_it(log: Log, name: str) -> None:
+    make_topic(log, name, partitions=7)
+    keys = [f"article-{i}-ü".encode() for i in range(40)]
+    producer = log.producer()
+    for key in keys:
+        producer.send(name, key, key=key)
+    producer.close()
+    places = {
+        record.key: record.partition
+        for number in range(7)
+        for record in log.read(Partition(name, number))
+    }
+    # As computed by kafka-python's own partitioner, which follows the Java client.
+    from kafka.partitioner.default import murmur2
+
+    assert places == {key: (murmur2(key) & 0x7FFFFFFF) % 7 for key in keys}
+
+
+def test_a_record_comes_back_as_it_was_sent(log: Log, name: str) -> None:
+    make_topic(log, name, partitions=2)
+    large = os.urandom(900_000)
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    producer = log.producer()
+    producer.send(name, large, key=b"\x00k", partition=1, headers={"trace": b"\xff", "leer": b""})
+    producer.send(name, "東京 – Île".encode(), partition=1)
+    producer.close()
+    first, second = log.read(Partition(name, 1))
+    assert first.value == large
+    assert (first.key, dict(first.headers)) == (b"\x00k", {"trace": b"\xff", "leer": b""})
+    assert (second.key, dict(second.headers)) == (None, {})
+    assert second.value.decode() == "東京 – Île"
+    assert before < first.time < datetime.now(UTC) + timedelta(seconds=1)
+    assert first.time.tzinfo is UTC
+    assert log.bounds(Partition(name, 0)) == (0, 0)
+
+
+def test_records_without_a_key_use_all_partitions(log: Log, name: str) -> None:
+    make_topic(log, name, partitions=3)
+    append(log, name, [b"a", b"b", b"c"], partition=None)
+    assert [log.bounds(Partition(name, number)) for number in range(3)] == [(0, 1)] * 3
+
+
+def test_an_oversized_record_is_refused_before_it_is_queued(log: Log, name: str) -> None:
+    make_topic(log, name)
+    producer = log.producer()
+    with pytest.raises(BadRecord, match="over the limit"):
+        producer.send(name, bytes(MAX_RECORD_BYTES + 1))
+    producer.send(name, os.urandom(MAX_RECORD_BYTES))
+    producer.close()
+    assert log.bounds(Partition(name, 0)) == (0, 1)
+
+
+def test_reading_keeps_to_its_bounds(log: Log, name: str) -> None:
+    make_topic(log, name)
+    append(log, name, [b"%d" % i for i in range(1200)])
+    one = Partition(name, 0)
+    assert log.bounds(one) == (0, 1200)
+    assert [r.offset for r in log.read(one, 3, 6)] == [3, 4, 5]
+    assert [r.offset for r in log.read(one, 1198, 5000)] == [1198, 1199]
+    assert list(log.read(one, 1200)) == []
+    assert list(log.read(one, 6, 3)) == []
+    reading = log.read(one, 1190)
+    append(log, name, [b"later"])
+    assert len(list(reading)) == 10, "the end is that of the call"
+
+
+def test_a_follower_brings_everything_once(log: Log, name: str) -> None:
+    make_topic(log, name, partitions=2)
+    append(log, name, [b"a", b"b"], partition=0)
+    append(log, name, [b"c"], partition=1)
+    follower = log.follow([name])
+    assert sorted(record.value for record in follower.poll()) == [b"a", b"b", b"c"]
+    assert list(follower.poll()) == []
+    append(log, name, [b"d"], partition=1)
+    found = []
+    while not found:
+        found = [record.value for record in follower.poll()]
+    assert found == [b"d"]
+    follower.close()
+
+
+def test_what_was_flushed_survives_kill_9(log: Log, url: str, name: str) -> None:
+    make_topic(log, name)
+    process = child(url, "append", name)
+    assert process.stdout is not None
+    safe = [int(process.stdout.readline()) for _ in range(5)][-1]
+    process.kill()
+    safe = max([safe, *(int(line) for line in process.stdout.read().split())])
+    process.wait()
+    found = [int(record.value) for record in log.read(Partition(name, 0))]
+    assert found == list(range(len(found)))
+    assert len(found) >= safe
+
+
+# -- topics --------------------------------------------------------------------------------------
+
+
+def test_creating_topics_again_changes_nothing(log: Log, url: str) -> None:
+    wanted = [Topic(f"t-{uuid.uuid4()}", 2, 40), Topic(f"t-{uuid.uuid4()}", 1, None)]
+    assert log.create_topics(wanted) == [topic.name for topic in wanted]
+    ids = [log.log_id(topic.name) for topic in wanted]
+    append(log, wanted[0].name, [b"kept"])
+    assert log.create_topics(wanted) == []
+    assert [log.partitions(topic.name) for topic in wanted] == [2, 1]
+    other = open_log(url)
+    assert [other.log_id(topic.name) for topic in wanted] == ids
+    assert len(set(ids)) == 2
+    assert other.bounds(Partition(wanted[0].name, 0)) == (0, 1)
+    other.close()
+
+
+def test_the_design_s_topics_can_be_made(log: Log) -> None:
+    log.create_topics(topics(3))
+    assert log.partitions("dateline.embedded") == 2
+
+
+def test_a_missing_topic_says_what_to_do(log: Log, name: str) -> None:
+    for ask in (
+        lambda: log.log_id(name),
+        lambda: log.partitions(name),
+        lambda: log.bounds(Partition(name, 0)),
+        lambda: log.read(Partition(name, 0)),
+        lambda: log.follow([name]),
+        lambda: log.consumer("group", [name]),
+        lambda: log.producer().send(name, b""),
+    ):
+        with pytest.raises(UsageError, match="run `dateline topics create`"):
+            ask()
+
+
+def test_a_partition_that_does_not_exist_is_named(log: Log, name: str) -> None:
+    make_topic(log, name, partitions=2)
+    with pytest.raises(UsageError, match=r"2 partition\(s\)"):
+        log.bounds(Partition(name, 2))
+    with pytest.raises(UsageError, match=r"2 partition\(s\)"):
+        log.producer().send(name, b"", partition=2)
+
+
+# -- groups --------------------------------------------------------------------------------------
+
+
+def test_a_group_begins_at_the_start_and_resumes_at_its_commit(log: Log, name: str) -> None:
+    make_topic(log, name)
+    append(log, name, [b"%d" % i for i in range(10)])
+    one = Partition(name, 0)
+    assert log.committed(name, one) is None
+    member = log.consumer(name, [name])
+    assert [r.offset for r in take(member, 10)] == list(range(10))
+    member.commit({one: 4})
+    member.seek(one, 2)
+    assert take(member, 1)[0].offset == 2, "seek moves this member, not the group"
+    member.close()
+    member.close()
+    assert log.committed(name, one) == 4
+    member = log.consumer(name, [name])
+    assert take(member, 1)[0].offset == 4
+    member.close()
+
+
+def test_a_stage_may_say_where_it_starts(log: Log, name: str) -> None:
+    make_topic(log, name)
+    append(log, name, [b"%d" % i for i in range(10)])
+    calls: list[object] = []
+    chosen = log.consumer(
+        f"{name}-chosen",
+        [name],
+        on_assigned=lambda p: calls.append(("gained", p)) or 7,  # type: ignore[func-returns-value]
+        on_revoked=lambda p: calls.append(("lost", p)),
+    )
+    undecided = log.consumer(f"{name}-undecided", [name], on_assigned=lambda p: None)
+    beyond = log.consumer(f"{name}-beyond", [name], on_assigned=lambda p: 11)
+    at_end = log.consumer(f"{name}-end", [name], on_assigned=lambda p: 10)
+    early = join(chosen, undecided, at_end)
+    with pytest.raises(LogChanged, match=r"goes on at 11 in .*, but the log holds 0 to 10"):
+        join(beyond)
+    assert [r.offset for r in early[0] + take(chosen, 3 - len(early[0]))] == [7, 8, 9]
+    assert (early[1] or take(undecided, 1))[0].offset == 0
+    assert early[2] + list(at_end.poll(5, 0.2)) == []
+    chosen.close()
+    assert calls == [("gained", Partition(name, 0)), ("lost", Partition(name, 0))]
+    for consumer in (undecided, beyond, at_end):
+        consumer.close()
+
+
+def test_two_members_never_own_the_same_partition(log: Log, name: str) -> None:
+    make_topic(log, name, partitions=2)
+    one, other = log.consumer(name, [name]), log.consumer(name, [name])
+    append(log, name, [b"a", b"b"], partition=0)
+    append(log, name, [b"c"], partition=1)
+    seen = []
+    while len(seen) < 3:
+        for member in (one, other):
+            batch = member.poll(10, 0.1)
+            seen += [record.value for record in batch]
+            if batch:
+                member.commit({record.source: record.offset + 1 for record in batch})
+        assert not one.assigned() & other.assigned()
+    assert sorted(seen) == [b"a", b"b", b"c"], "each record went to exactly one of them"
+    free = {Partition(name, 0), Partition(name, 1)}
+    for member in (one, other):
+        for foreign in free - member.assigned():
+            with pytest.raises(PartitionsLost, match="not owned"):
+                member.commit({foreign: 0})
+            with pytest.raises(PartitionsLost, match="not owned"):
+                member.seek(foreign, 0)
+    leaving, staying = (one, other) if len(one.assigned()) else (other, one)
+    leaving.close()
+    join(staying, partitions=2)
+    append(log, name, [b"d"], partition=0)
+    append(log, name, [b"e"], partition=1)
+    assert sorted(record.value for record in take(staying, 2)) == [b"d", b"e"]
+    staying.close()
+
+
+def test_a_killed_member_is_taken_over_at_its_commit(log: Log, url: str, name: str) -> None:
+    make_topic(log, name)
+    append(log, name, [b"%d" % i for i in range(5)])
+    process = child(url, "own", name)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "owns\n"
+    process.kill()
+    process.wait()
+    heir = log.consumer("group", [name])
+    assert [record.offset for record in take(heir, 4)] == [1, 2, 3, 4]
+    heir.close()
