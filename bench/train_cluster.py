@@ -1,0 +1,212 @@
+"""Learn the decision of the cluster stage from labelled streams and write it as a file.
+
+    python -m bench.train_cluster FILE... --out processors/cluster/decision/NAME.json
+
+The streams are run through the real lane. In the first round every article is put where it
+belongs and its candidates are noted with the right answer; in later rounds the decision learned so
+far places the articles, so that it also learns from the stories that its own mistakes make. Then
+one ridge logistic regression is fitted for each regime, every stream counting the same.
+`--leave-one-out` trains on all streams but one and scores that one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.metrics import b_cubed
+from bench.streams import Stream, load
+from processors.cluster import signals
+from processors.cluster.decision import REGIMES, Decision, parse, regime
+from processors.cluster.lane import Judged, Lane
+from processors.cluster.piece import Piece, Vector
+from processors.cluster.settings import ClusterSettings
+from processors.cluster.story import Story
+from stream.records import Embedded, decode
+
+SEED = 20210701
+ROUNDS = 3
+# Orders of a stream whose articles have no hours: more teach nothing new.
+ORDERS = 2
+# Ridge in units of weighted examples; the signals are standardised first.
+RIDGE = 0.003
+
+
+class Example(NamedTuple):
+    regime: str
+    measured: list[float]
+    belongs: float  # the share of the story's members that are of the article's cluster
+    weight: float
+
+
+class Taught(Lane):
+    """A lane that notes what it measures, and at first puts every article where it belongs."""
+
+    def __init__(self, truth: dict[str, str], decision: Decision, teach: bool) -> None:
+        super().__init__(0, ClusterSettings(), lambda _: decision)
+        self.truth, self.teach = truth, teach
+        self.members: dict[str, Counter[str]] = {}
+        self.examples: list[Example] = []
+        self.homes: dict[str, str] = {}
+
+    def _judge(self, piece: Piece, vector: Vector, decision: Decision) -> Judged:
+        found, background = self.shelf.candidates(piece, vector)
+        cluster = self.truth[piece.id]
+        noted = []
+        for story in found:
+            members = self.members[story.id]
+            share = members[cluster] / sum(members.values())
+            measured = signals.measure(piece, vector, story, background)
+            noted.append((regime(piece, story, self.reads), measured, share))
+        for name, measured, share in noted:
+            self.examples.append(Example(name, measured, share, 1.0))
+        return super()._judge(piece, vector, decision)
+
+    def _choose(
+        self, piece: Piece, judged: Judged, original: Piece | None, home: Story | None
+    ) -> str | None:
+        chosen = super()._choose(piece, judged, original, home)
+        cluster = self.truth[piece.id]
+        if self.teach:
+            right = self.homes.get(cluster)
+            chosen = right if right in self.shelf.stories else None
+        return chosen
+
+    def run(self, stream: Stream, seed: int) -> list[str]:
+        """The story of each article, in the order of `stream.order(seed)`."""
+        labels = []
+        order = stream.order(seed)
+        for index, record in zip(order, stream.records(seed), strict=True):
+            embedded = decode(record.value, Embedded)
+            article = embedded.read_article()
+            self.truth[article.id] = cluster = stream.rows[index].cluster
+            placement = self.place(embedded, article)
+            assert placement is not None
+            self.members.setdefault(placement.story, Counter())[cluster] += 1
+            self.homes[cluster] = placement.story
+            labels.append(placement.story)
+        return labels
+
+
+def fit(examples: Sequence[Example], ridge: float = RIDGE) -> tuple[float, NDArray[np.float64]]:
+    """Bias and weights of a weighted ridge logistic regression (Newton's method)."""
+    x = np.array([one.measured for one in examples])
+    y = np.array([one.belongs for one in examples])
+    w = np.array([one.weight for one in examples])
+    w = w / w.sum()
+    mean = w @ x
+    spread = np.sqrt(w @ (x - mean) ** 2)
+    spread[spread < 1e-9] = np.inf
+    z = np.hstack([np.ones((len(x), 1)), (x - mean) / spread])
+    penalty = np.diag([0.0, *[ridge] * x.shape[1]])
+    beta = np.zeros(z.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(z @ beta, -30, 30)))
+        gradient = z.T @ (w * (p - y)) + penalty @ beta
+        hessian = (z * (w * p * (1 - p))[:, None]).T @ z + penalty + 1e-9 * np.eye(len(beta))
+        step = np.linalg.solve(hessian, gradient)
+        beta = beta - step
+        if np.abs(step).max() < 1e-8:
+            break
+    weights = beta[1:] / spread
+    return float(beta[0] - weights @ mean), weights
+
+
+def train(
+    streams: Sequence[Stream], rounds: int = ROUNDS, threshold: float = 0.0
+) -> dict[str, object]:
+    """The decision as the JSON object of a decision file."""
+    decision = parse(
+        json.dumps(_file({name: (-1.0, {}) for name in REGIMES}, streams, threshold)).encode(),
+        "start",
+    )
+    gathered: list[Example] = []
+    content: dict[str, object] = {}
+    for turn in range(rounds):
+        for stream in streams:
+            orders = ORDERS if stream.needs_shuffles else 1
+            found: list[Example] = []
+            for order in range(orders):
+                lane = Taught({}, decision, teach=turn == 0)
+                lane.run(stream, SEED + 10 * turn + order)
+                found += lane.examples
+            gathered += [one._replace(weight=1.0 / len(found)) for one in found]
+        learned = {}
+        for name in REGIMES:
+            own = [one for one in gathered if one.regime == name]
+            if len(own) < 200:
+                own = gathered
+            bias, weights = fit(own)
+            learned[name] = (bias, dict(zip(signals.NAMES, weights, strict=True)))
+        content = _file(learned, streams, threshold)
+        decision = parse(json.dumps(content).encode(), "learned")
+    return content
+
+
+def _file(
+    learned: dict[str, tuple[float, dict[str, float]]], streams: Sequence[Stream], threshold: float
+) -> dict[str, object]:
+    return {
+        "model": streams[0].model,
+        "made_by": "bench/train_cluster.py",
+        "data": [f"{s.name}: {len(s.rows)} articles" for s in streams],
+        "seed": SEED,
+        "threshold": threshold,
+        "regimes": {
+            name: {"bias": round(bias, 4), "weights": {k: round(float(v), 4) for k, v in w.items()}}
+            for name, (bias, w) in learned.items()
+        },
+    }
+
+
+def score(stream: Stream, content: dict[str, object], threshold: float, orders: int = 3) -> float:
+    """Mean B³ F1 at first placement."""
+    decision = parse(json.dumps({**content, "threshold": threshold}).encode(), "learned")
+    values = []
+    for order in range(orders if stream.needs_shuffles else 1):
+        labels = Taught({}, decision, teach=False).run(stream, order)
+        true = [stream.rows[i].cluster for i in stream.order(order)]
+        values.append(b_cubed(labels, true).f1)
+    return float(np.mean(values))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument(
+        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "dateline-bench"
+    )
+    parser.add_argument("--leave-one-out", action="store_true")
+    parser.add_argument("--threshold", type=float, default=0.0)
+    arguments = parser.parse_args()
+    streams = [load(path, arguments.cache) for path in arguments.files]
+    if arguments.leave_one_out:
+        for left_out in streams:
+            rest = [one for one in streams if one is not left_out]
+            content = train(rest)
+            figures = [score(left_out, content, t) for t in (-1, -0.5, 0, 0.5, 1)]
+            print(
+                f"without {left_out.name}: " + " ".join(f"{one:.3f}" for one in figures), flush=True
+            )
+    content = train(streams, threshold=arguments.threshold)
+    for stream in streams:
+        print(
+            f"{stream.name}: "
+            + " ".join(f"{score(stream, content, t):.3f}" for t in (-1, -0.5, 0, 0.5, 1)),
+            flush=True,
+        )
+    if arguments.out:
+        arguments.out.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

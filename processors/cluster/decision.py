@@ -1,0 +1,105 @@
+"""The decision: does this article belong to that story? Learned once, shipped as a file.
+
+A logistic model over the signals, one set of weights for each *regime* (a pair of headlines is
+judged otherwise than a pair of texts, and vectors of a language that the encoder does not read
+say little). The files in `decision/` are written by `bench/train_cluster.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from processors.cluster import signals
+from processors.cluster.piece import Piece
+from processors.cluster.story import Story
+from stream.errors import UsageError
+
+REGIMES = ("text", "headline", "unread", "across")
+SHIPPED = "decision"
+
+
+class Regime(Struct, forbid_unknown_fields=True):
+    """`score` = bias + the sum of weight times signal; log-odds that the article belongs."""
+
+    bias: float
+    weights: dict[str, float]
+
+
+class DecisionFile(Struct, forbid_unknown_fields=True):
+    model: str  # name of the encoder whose vectors it was learned on
+    made_by: str
+    data: list[str]
+    seed: int
+    threshold: float  # log-odds from which an article joins
+    regimes: dict[str, Regime]
+
+
+class Decision(NamedTuple):
+    file: DecisionFile
+    fingerprint: str
+    rows: dict[str, tuple[float, list[float]]]
+
+    def score(
+        self, piece: Piece, story: Story, measured: list[float], reads: frozenset[str]
+    ) -> float:
+        """Log-odds, less the threshold: positive means that the article belongs."""
+        bias, weights = self.rows[regime(piece, story, reads)]
+        total = bias + sum(w * x for w, x in zip(weights, measured, strict=True))
+        # Rounded: the last digits depend on the machine's way of adding, decisions must not.
+        return round(total - self.file.threshold, 4)
+
+
+def regime(piece: Piece, story: Story, reads: frozenset[str]) -> str:
+    """Which weights apply. An article of unknown language counts as read."""
+    if piece.lang and piece.lang not in reads:
+        return "unread" if piece.lang in story.langs else "across"
+    if piece.lang not in story.langs and not any(not one or one in reads for one in story.langs):
+        return "across"
+    return "headline" if piece.headline_only else "text"
+
+
+def load(model: str, path: Path | None = None) -> Decision:
+    """The decision for an encoder, from `path` or from the shipped files (found by the model's
+    name before the `@`). Raises UsageError when there is none or it cannot be read."""
+    if path is not None:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"cannot read the decision file {path}: {error.strerror}") from error
+        return parse(data, str(path))
+    name = model.split("@")[0].split("/")[-1]
+    place = files("processors.cluster") / SHIPPED / f"{name}.json"
+    if not place.is_file():
+        raise UsageError(
+            f"there is no story decision for the model {name}; make one with "
+            "`python -m bench.train_cluster` and name it in cluster.decision_file"
+        )
+    return parse(place.read_bytes(), str(place))
+
+
+def parse(data: bytes, origin: str) -> Decision:
+    """Read a decision file; raises UsageError that names what is wrong with it."""
+    try:
+        file = msgspec.json.decode(data, type=DecisionFile)
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"{origin} is not a decision file: {error}") from error
+    rows: dict[str, tuple[float, list[float]]] = {}
+    for name in REGIMES:
+        if name not in file.regimes:
+            raise UsageError(f"{origin} lacks the regime {name!r}; train it again")
+        one = file.regimes[name]
+        unknown = sorted(set(one.weights) - set(signals.NAMES))
+        if unknown:
+            raise UsageError(f"{origin} weighs unknown signals ({', '.join(unknown)})")
+        numbers = [one.bias, *(one.weights.get(signal, 0.0) for signal in signals.NAMES)]
+        if not all(math.isfinite(number) for number in numbers):
+            raise UsageError(f"{origin} holds numbers that are not finite")
+        rows[name] = (numbers[0], numbers[1:])
+    return Decision(file, hashlib.blake2b(data, digest_size=6).hexdigest(), rows)

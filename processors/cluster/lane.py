@@ -1,0 +1,282 @@
+"""One lane of the stream: what was placed so far decides where the next article goes.
+
+A lane is a pure function of the order of its records. It keeps no wall time, draws nothing at
+random, and is written to and read from a snapshot without loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from processors.cluster import copies, signals
+from processors.cluster.clock import Clock
+from processors.cluster.decision import Decision
+from processors.cluster.piece import DAY, Piece, Vector, as_float32, language, read
+from processors.cluster.place import Shelf
+from processors.cluster.settings import ClusterSettings
+from processors.cluster.story import Story, new_id, open_story
+from processors.cluster.vocabulary import Vocabulary
+from stream.errors import BadRecord
+from stream.records import Article, Embedded, StoryChange
+
+# An edit is minor when the text is mostly the same, or means the same to the encoder: typing
+# errors, an added paragraph, another headline over the same report.
+MINOR_RESEMBLANCE, MINOR_COSINE = 0.5, 0.9
+# A revised article leaves its story only when another one explains it e² times better, or when
+# its own one is that clearly wrong: readers and alerts already point at the old place.
+MOVE_MARGIN, EVICT_BELOW = 2.0, -3.0
+
+
+class Placement(NamedTuple):
+    story: str
+    novelty: float
+    copy_of: str | None
+    changes: list[StoryChange]
+
+
+class Seen(Struct, array_like=True):
+    revisions: list[str]
+    story: str
+    at: float  # the clock when it was last met
+
+
+class Judged(NamedTuple):
+    """The candidates of one article with their scores, best first, and the similarity to the
+    nearest thing said before."""
+
+    ranked: list[tuple[float, Story]]
+    nearest: float
+
+    def score(self, story: Story) -> float | None:
+        return next((score for score, one in self.ranked if one is story), None)
+
+
+class Lane:
+    """State and rules of one lane. `decide` gives the decision file for a model; it is asked for
+    only when something has to be decided."""
+
+    def __init__(
+        self, number: int, settings: ClusterSettings, decide: Callable[[str], Decision]
+    ) -> None:
+        self.number = number
+        self.decide = decide
+        self.quiet = settings.quiet_days * DAY
+        self.remembers = settings.seen_days * DAY
+        self.reads = frozenset(settings.languages)
+        self.next = 0  # offset in `embedded`
+        self.model, self.dims = "", 0
+        self.clock = Clock(leap=self.quiet)
+        self.shelf = Shelf()
+        self.known: dict[str, Piece] = {}  # by age; the content of recent articles
+        self.seen: dict[str, Seen] = {}  # by age
+        self.sketches = copies.Sketches()
+        self.vocabularies: dict[str, Vocabulary] = {}
+
+    # -- the two ways in -------------------------------------------------------------------------
+
+    def place(self, embedded: Embedded, article: Article) -> Placement | None:
+        """Decide where the article goes; None when this revision was placed before.
+        Raises BadRecord for a broken vector, before anything changed."""
+        if self._met_before(article):
+            return None
+        piece, terms = self._read(embedded, article)
+        decision = self.decide(embedded.model)
+        changes = self._advance(embedded, piece)
+        placement = self._settle(piece, decision, changes)
+        self._count(piece, terms)
+        return placement
+
+    def adopt(
+        self,
+        embedded: Embedded,
+        article: Article,
+        story: str,
+        copy_of: str | None,
+        changes: Sequence[StoryChange],
+    ) -> None:
+        """Take over a placement that is on the log: it is a fact, whatever would be decided now."""
+        if self._met_before(article):
+            return
+        piece, terms = self._read(embedded, article)
+        if embedded.model != self.model:
+            self._advance(embedded, piece)
+        else:
+            piece.seen = self.clock.advance(piece.time)
+            self._forget()
+        for change in changes:
+            if change.kind in ("closed", "merged") and change.story in self.shelf.stories:
+                self.shelf.drop(self.shelf.stories[change.story])
+        piece.copy_of = copy_of
+        old = self.known.get(piece.id)
+        if old is not None and (home := self.shelf.stories.get(old.story)) is not None:
+            self._take_out(home, old)
+        self._put(piece, story)
+        for change in changes:
+            if change.kind == "relabelled" and change.story in self.shelf.stories:
+                self.shelf.stories[change.story].label = change.label or ""
+        self._count(piece, terms)
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def _met_before(self, article: Article) -> bool:
+        seen = self.seen.get(article.id)
+        if seen is None or article.revision not in seen.revisions:
+            return False
+        self.seen[article.id] = self.seen.pop(article.id)
+        if self.clock.now is not None:
+            seen.at = self.clock.now
+        return True
+
+    def _read(self, embedded: Embedded, article: Article) -> tuple[Piece, list[str]]:
+        if embedded.model == self.model and embedded.dims != self.dims:
+            raise BadRecord(
+                f"the vector of {article.id} has {embedded.dims} numbers, those of {self.model} "
+                f"had {self.dims} so far; embed the article again"
+            )
+        return read(embedded, article, self.vocabularies.get(language(article)) or Vocabulary())
+
+    def _advance(self, embedded: Embedded, piece: Piece) -> list[StoryChange]:
+        """Let event time pass: close what fell quiet, forget what is too old. Vectors of another
+        model cannot be compared, so a change of model closes every story."""
+        changed = self.model not in ("", embedded.model)
+        self.model, self.dims = embedded.model, embedded.dims
+        piece.seen = now = self.clock.advance(piece.time)
+        quiet: list[Story] = []
+        for story in self.shelf.stories.values():  # in the order in which they last grew
+            if not changed and story.seen >= now - self.quiet:
+                break
+            quiet.append(story)
+        for story in quiet:
+            self.shelf.drop(story)
+        if changed:
+            self.known.clear()
+            self.sketches = copies.Sketches()
+            self.shelf = Shelf()
+        self._forget()
+        return [StoryChange(kind="closed", story=one) for one in sorted(s.id for s in quiet)]
+
+    def _forget(self) -> None:
+        now = self.clock.now or 0.0
+        while self.known and (oldest := next(iter(self.known.values()))).seen < now - self.quiet:
+            del self.known[oldest.id]
+            self.sketches.remove(oldest.id)
+        while self.seen and next(iter(self.seen.values())).at < now - self.remembers:
+            del self.seen[next(iter(self.seen))]
+
+    def _settle(self, piece: Piece, decision: Decision, changes: list[StoryChange]) -> Placement:
+        old = self.known.get(piece.id)
+        before = self.seen.get(piece.id)
+        vector = as_float32(piece.vector)
+        if old is not None and _minor(old, piece, vector):
+            piece.copy_of = old.copy_of
+            if (home := self.shelf.stories.get(old.story)) is not None:
+                self._take_out(home, old)
+                changes += self._put(piece, home.id)
+            else:
+                self._remember(piece, old.story)
+            return Placement(old.story, 0.0, piece.copy_of, changes)
+        home = self.shelf.stories.get(before.story) if before is not None else None
+        if home is not None and old is not None:
+            self._take_out(home, old)
+        original = self._original(piece)
+        judged = self._judge(piece, vector, decision)
+        story = self._choose(piece, judged, original, home)
+        if original is not None:
+            piece.copy_of = original.copy_of or original.id
+        changes += self._moved(piece, home, story)
+        changes += self._put(piece, story)
+        novelty = 0.0 if piece.copy_of else round(min(1.0, max(0.0, 1.0 - judged.nearest)), 4)
+        return Placement(piece.story, novelty, piece.copy_of, changes)
+
+    def _judge(self, piece: Piece, vector: Vector, decision: Decision) -> Judged:
+        found, background = self.shelf.candidates(piece, vector)
+        ranked: list[tuple[float, Story]] = []
+        nearest = 0.0
+        read = not piece.lang or piece.lang in self.reads
+        for story in found:
+            measured = signals.measure(piece, vector, story, background)
+            ranked.append((decision.score(piece, story, measured, self.reads), story))
+            by = "nearest" if read else "terms_nearest"
+            nearest = max(nearest, measured[signals.NAMES.index(by)])
+        ranked.sort(key=lambda pair: (-pair[0], pair[1].id))
+        return Judged(ranked, nearest)
+
+    def _choose(
+        self, piece: Piece, judged: Judged, original: Piece | None, home: Story | None
+    ) -> str | None:
+        """The id of the open story to join, None = a new one."""
+        best = judged.ranked[0] if judged.ranked and judged.ranked[0][0] > 0 else None
+        if home is not None:
+            here = judged.score(home)
+            stays = 0.0 if not home.size else EVICT_BELOW if here is None else here
+            if best is None or best[1] is home:
+                return home.id if stays > EVICT_BELOW else None
+            return best[1].id if best[0] > stays + MOVE_MARGIN else home.id
+        if original is not None and original.story in self.shelf.stories:
+            return original.story
+        return best[1].id if best is not None else None
+
+    def _original(self, piece: Piece) -> Piece | None:
+        """The earlier article of another outlet whose text this one repeats."""
+        for _, article in self.sketches.like(piece.sketch):
+            known = self.known[article]
+            root = self.known.get(known.copy_of or known.id, known)
+            if root.id != piece.id and root.outlet != piece.outlet:
+                return known
+        return None
+
+    def _moved(self, piece: Piece, home: Story | None, story: str | None) -> list[StoryChange]:
+        """What a revised article's change of place means for the story that it leaves."""
+        if home is None or story == home.id:
+            return []
+        into = story or new_id(self.number, piece.id, piece.revision)
+        if home.size > 0:
+            return [StoryChange(kind="split", story=home.id, into=into, articles=[piece.id])]
+        self.shelf.drop(home)
+        return [StoryChange(kind="merged", story=home.id, into=into)]
+
+    # -- changes of state ------------------------------------------------------------------------
+
+    def _take_out(self, story: Story, piece: Piece) -> None:
+        story.remove(piece)
+        self.sketches.remove(piece.id)
+        self.shelf.refresh(story)
+
+    def _put(self, piece: Piece, story_id: str | None) -> list[StoryChange]:
+        """Into that story, or a new one when it is None or not open any more."""
+        story = self.shelf.stories.get(story_id) if story_id is not None else None
+        if story is None:
+            name = story_id or new_id(self.number, piece.id, piece.revision)
+            story = open_story(name, piece, self.shelf.next_row())
+            changes = [StoryChange(kind="created", story=story.id, label=story.label)]
+        elif story.add(piece):
+            changes = [StoryChange(kind="relabelled", story=story.id, label=story.label)]
+        else:
+            changes = []
+        self.shelf.put(story)
+        self._remember(piece, story.id)
+        return changes
+
+    def _remember(self, piece: Piece, story: str) -> None:
+        piece.story = story
+        self.known.pop(piece.id, None)
+        self.known[piece.id] = piece
+        self.sketches.remove(piece.id)
+        self.sketches.add(piece.id, piece.sketch)
+        seen = self.seen.pop(piece.id, None) or Seen([], story, piece.seen)
+        seen.revisions.append(piece.revision)
+        seen.story, seen.at = story, piece.seen
+        self.seen[piece.id] = seen
+
+    def _count(self, piece: Piece, terms: list[str]) -> None:
+        self.vocabularies.setdefault(piece.lang, Vocabulary()).add(terms)
+
+
+def _minor(old: Piece, new: Piece, vector: Vector) -> bool:
+    return (
+        copies.resemblance(old.sketch, new.sketch) >= MINOR_RESEMBLANCE
+        or float(as_float32(old.vector) @ vector) >= MINOR_COSINE
+    )

@@ -1,0 +1,115 @@
+"""What clustering keeps of an article: its vector, weighted terms, names, numbers and sketch."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from processors import text
+from processors.cluster import copies
+from processors.cluster.vocabulary import Vocabulary
+from stream.errors import BadRecord
+from stream.records import Article, Embedded
+
+Vector = NDArray[np.float32]
+
+# News says what happened in its first paragraphs; reading further costs time and blurs terms.
+LEAD_CHARS = 2000
+# The heaviest terms carry the cosine: 48 keep over 90 % of the length of a full article.
+MAX_TERMS = 48
+MAX_NAMES, MAX_NUMBERS, MAX_LABEL = 24, 16, 200
+# A term of the headline counts as if it stood this often in the text.
+TITLE_TIMES = 3
+# Fewer terms of text than this, and the article is judged as a headline.
+HEADLINE_TERMS = 20
+DAY = 86_400.0
+
+
+class Piece(Struct):
+    """One revision of an article. `time` is its event time in seconds since 1970."""
+
+    id: str
+    revision: str
+    time: float
+    dated: bool  # whether `time` says anything about when it happened
+    lang: str
+    outlet: str
+    label: str
+    headline_only: bool
+    vector: bytes  # little-endian float16, unit length
+    terms: dict[str, float]  # tf-idf, unit length, heaviest first
+    title: dict[str, float]  # idf of the terms of the headline, summing to 1
+    names: list[str]
+    numbers: list[str]
+    sketch: bytes  # see copies
+    story: str = ""
+    copy_of: str | None = None
+    seen: float = 0.0  # the lane's clock when it was placed
+
+
+def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[Piece, list[str]]:
+    """The piece, and its distinct terms for the vocabulary. Raises BadRecord when the vector is
+    not what the record says it is."""
+    if len(embedded.vector) != 2 * embedded.dims or embedded.dims == 0:
+        raise BadRecord(
+            f"the vector of {article.id} has {len(embedded.vector)} bytes, {embedded.dims} float16 "
+            "numbers were announced; embed the article again"
+        )
+    if not np.isfinite(as_float32(embedded.vector)).all():
+        raise BadRecord(f"the vector of {article.id} holds numbers that are not finite")
+    lead = article.text[:LEAD_CHARS]
+    heading = text.terms(article.title)
+    body = text.terms(lead)
+    weights: dict[str, float] = {}
+    for term in heading:
+        weights[term] = weights.get(term, 0.0) + TITLE_TIMES
+    for term in body:
+        weights[term] = weights.get(term, 0.0) + 1
+    whole = f"{article.title}\n\n{lead}"
+    piece = Piece(
+        id=article.id,
+        revision=article.revision,
+        time=article.event_time.timestamp(),
+        dated=article.published is not None,
+        lang=language(article),
+        outlet=article.outlet,
+        label=(article.title or lead).strip()[:MAX_LABEL],
+        headline_only=len(body) < HEADLINE_TERMS,
+        vector=embedded.vector,
+        terms=_heaviest(weights, vocabulary),
+        title=_shares(heading or body[:12], vocabulary),
+        names=_distinct([span.text.casefold() for span in text.names(whole)], MAX_NAMES),
+        numbers=_distinct([span.text for span in text.numbers(whole)], MAX_NUMBERS),
+        sketch=copies.sketch(heading, body),
+    )
+    return piece, list(weights)
+
+
+def language(article: Article) -> str:
+    """The bare language code, "" when it is not known."""
+    return (article.lang or "").split("-")[0].lower()
+
+
+def as_float32(vector: bytes) -> Vector:
+    return np.frombuffer(vector, dtype="<f2").astype(np.float32)
+
+
+def _heaviest(counts: dict[str, float], vocabulary: Vocabulary) -> dict[str, float]:
+    weighed = [(t, (1 + math.log(n)) * max(vocabulary.idf(t), 0.0)) for t, n in counts.items()]
+    weighed.sort(key=lambda pair: (-pair[1], pair[0]))
+    kept = [pair for pair in weighed[:MAX_TERMS] if pair[1] > 0]
+    length = math.sqrt(sum(w * w for _, w in kept))
+    return {term: weight / length for term, weight in kept}
+
+
+def _shares(terms: list[str], vocabulary: Vocabulary) -> dict[str, float]:
+    weights = {term: max(vocabulary.idf(term), 0.0) for term in terms}
+    total = sum(weights.values())
+    return {term: weight / total for term, weight in weights.items()} if total > 0 else {}
+
+
+def _distinct(found: list[str], limit: int) -> list[str]:
+    return list(dict.fromkeys(found))[:limit]

@@ -1,0 +1,166 @@
+"""Snapshots of a lane: how the cluster stage starts without reading the whole log again.
+
+A file holds a magic line, a msgpack head (format, engine, log, checksum) and a msgpack body. It is
+written beside the others, made durable, renamed; the newest two are kept. One that is torn, altered
+or of another engine is refused, and the next older one, or the log itself, serves instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from processors.cluster.clock import Clock
+from processors.cluster.lane import Lane, Seen
+from processors.cluster.piece import Piece, as_float32
+from processors.cluster.story import Story
+from processors.cluster.vocabulary import Vocabulary
+
+# Raise when a field below, or what is kept in a piece or a story, changes its meaning.
+FORMAT = 1
+KEPT = 2
+MAGIC = b"dateline cluster snapshot\n"
+
+
+class Head(Struct):
+    format: int
+    engine: str
+    log_id: str
+    partition: int
+    next: int
+    checksum: bytes
+
+
+class _Body(Struct):
+    model: str
+    dims: int
+    clock: Clock
+    free: list[int]
+    pieces: list[Piece]
+    known: list[int]  # positions in `pieces`
+    stories: list[Story]  # without their members and vectors
+    newest: list[list[int]]
+    seen: dict[str, Seen]
+    vocabularies: dict[str, Vocabulary]
+
+
+class Refused(Exception):
+    """This file cannot be used; the text says why."""
+
+
+def save(folder: Path, lane: Lane, engine: str, log_id: str) -> Path:
+    """Write the lane's state up to `lane.next`; returns the file. Raises OSError."""
+    body = _encoder.encode(_pack(lane))
+    head = _encoder.encode(Head(FORMAT, engine, log_id, lane.number, lane.next, _checksum(body)))
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"cluster-{lane.number}-{lane.next:020d}.snapshot"
+    beside = path.with_suffix(f".{os.getpid()}.new")
+    with beside.open("wb") as file:
+        file.write(MAGIC + len(head).to_bytes(4, "little") + head + body)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    for old in list(found(folder, lane.number))[KEPT:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def found(folder: Path, partition: int) -> Iterator[Path]:
+    """The snapshots of a partition, newest first."""
+    yield from sorted(folder.glob(f"cluster-{partition}-*.snapshot"), reverse=True)
+
+
+def load(path: Path, lane: Lane, engine: str, log_id: str) -> None:
+    """Fill a fresh lane from the file. Raises Refused when it is not a snapshot of this engine,
+    log and lane, whole and unaltered; the lane is then as it was."""
+    try:
+        data = path.read_bytes()
+        start = len(MAGIC) + 4
+        length = int.from_bytes(data[len(MAGIC) : start], "little")
+        if not data.startswith(MAGIC):
+            raise Refused("not a snapshot")
+        head = _head_decoder.decode(data[start : start + length])
+        body = memoryview(data)[start + length :]
+        wanted = (FORMAT, engine, log_id, lane.number)
+        if (head.format, head.engine, head.log_id, head.partition) != wanted:
+            raise Refused("made by another engine, or of another log or lane")
+        if head.checksum != _checksum(body):
+            raise Refused("the checksum is wrong")
+        _unpack(_body_decoder.decode(body), lane, head.next)
+    except OSError as error:
+        raise Refused(f"cannot be read: {error.strerror}") from error
+    except (msgspec.MsgspecError, ValueError, IndexError) as error:
+        raise Refused(f"cannot be decoded: {error}") from error
+
+
+def _pack(lane: Lane) -> _Body:
+    pieces: list[Piece] = []
+    positions: dict[int, int] = {}
+
+    def position(piece: Piece) -> int:
+        if id(piece) not in positions:
+            positions[id(piece)] = len(pieces)
+            pieces.append(piece)
+        return positions[id(piece)]
+
+    known = [position(piece) for piece in lane.known.values()]
+    stories = list(lane.shelf.stories.values())
+    newest = [[position(piece) for piece in story.newest] for story in stories]
+    bare = [
+        msgspec.structs.replace(story, newest=[], vectors=np.zeros((0, 0), dtype=np.float32))
+        for story in stories
+    ]
+    return _Body(
+        lane.model,
+        lane.dims,
+        lane.clock,
+        lane.shelf.free,
+        pieces,
+        known,
+        bare,
+        newest,
+        lane.seen,
+        lane.vocabularies,
+    )
+
+
+def _unpack(body: _Body, lane: Lane, next_offset: int) -> None:
+    for story, members in zip(body.stories, body.newest, strict=True):
+        story.newest = [body.pieces[i] for i in members]
+        story.vectors = np.zeros((0, len(story.total)), dtype=np.float32)
+        if members:
+            story.vectors = np.vstack([as_float32(piece.vector) for piece in story.newest])
+    known = {body.pieces[i].id: body.pieces[i] for i in body.known}
+    lane.next, lane.model, lane.dims = next_offset, body.model, body.dims
+    lane.clock = body.clock
+    lane.seen, lane.vocabularies, lane.known = body.seen, body.vocabularies, known
+    for piece in known.values():
+        lane.sketches.add(piece.id, piece.sketch)
+    lane.shelf.restore(body.stories, body.free)
+
+
+def _checksum(body: bytes | memoryview) -> bytes:
+    return hashlib.blake2b(body, digest_size=16).digest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return [list(value.shape), value.astype("<f4").tobytes()]
+    raise NotImplementedError(f"no way to write a {type(value).__name__}")
+
+
+def _array(kind: type, value: Any) -> object:
+    shape, data = value
+    return np.frombuffer(data, dtype="<f4").reshape(shape).copy()
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
+_head_decoder = msgspec.msgpack.Decoder(Head)
+_body_decoder = msgspec.msgpack.Decoder(_Body, dec_hook=_array)

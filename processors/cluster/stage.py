@@ -1,0 +1,186 @@
+"""The cluster stage: embedded article in, the same with its place in a story out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import structlog
+from msgspec import Raw, Struct
+
+from processors.cluster import decision, snapshot
+from processors.cluster.decision import Decision
+from processors.cluster.lane import Lane
+from processors.cluster.settings import ClusterSettings
+from stream.errors import BadRecord
+from stream.log.contract import LogRecord, Partition
+from stream.records import EMBEDDED, PLACED, Embedded, Placed, StoryChange, decode
+from stream.stage import Output, Stage
+
+# Raise with every change of the rules that can place an article elsewhere: old snapshots are then
+# refused, and what the old rules placed is adopted from the log.
+RULES = 1
+
+
+class Fact(Struct):
+    """What a placement on the log says, as far as it has to be taken over."""
+
+    story: str
+    source_offset: int
+    copy_of: str | None = None
+    changes: list[StoryChange] = []
+
+
+class ClusterStage(Stage):
+    """Places articles one by one in the order of their lane.
+
+    A placement on the log is a fact: after a crash, or without any snapshot, logged placements are
+    taken over and only what comes after them is decided. Raises UsageError when there is no
+    decision file for the model on the records.
+    """
+
+    name = "cluster"
+    inputs = (EMBEDDED,)
+    restores_from = PLACED
+    # A record that fails must not leave its neighbours half placed.
+    chunk = 1
+
+    def __init__(self, settings: ClusterSettings, state_dir: Path | None = None) -> None:
+        """`state_dir` holds the snapshots (default: that of the settings; None = keep none, each
+        start reads the log anew)."""
+        self._settings = settings
+        self._folder = state_dir or settings.state_dir
+        self._lanes: dict[int, Lane] = {}
+        self._log_ids: dict[int, str] = {}
+        self._facts: dict[int, dict[int, Fact]] = {}
+        self._saved: dict[int, int] = {}
+        self._durable: dict[int, int] = {}
+        # Placements under this source offset are on the log or were kept there for too long ago.
+        self._silent_before: dict[int, int] = {}
+        self._decide = cache(self._load_decision)
+        self._say = structlog.get_logger("dateline.cluster")
+
+    # -- gaining and losing a lane ---------------------------------------------------------------
+
+    def start(self, partition: Partition, log_id: str) -> int:
+        number = partition.number
+        lane = self._new_lane(number)
+        for path in snapshot.found(self._folder, number) if self._folder is not None else ():
+            try:
+                snapshot.load(path, lane, self._rules(), log_id)
+                break
+            except snapshot.Refused as error:
+                self._say.warning("cluster.snapshot_refused", file=path.name, reason=str(error))
+                lane = self._new_lane(number)
+        self._lanes[number], self._log_ids[number] = lane, log_id
+        self._facts[number], self._silent_before[number] = {}, 0
+        self._saved[number] = self._durable[number] = lane.next
+        return lane.next
+
+    def restore(self, partition: Partition, outputs: Iterator[LogRecord]) -> None:
+        number = partition.number
+        facts = self._facts[number]
+        for record in outputs:
+            fact = _read_fact(record.value)
+            if fact is None:
+                continue
+            if not facts and record.offset > 0 and not self._silent_before[number]:
+                self._silent_before[number] = fact.source_offset
+            if fact.source_offset >= self._lanes[number].next:
+                facts.setdefault(fact.source_offset, fact)
+
+    def lost(self, partition: Partition) -> None:
+        self._save(partition.number, at_least=1)
+        for held in (self._lanes, self._log_ids, self._facts, self._saved, self._durable):
+            held.pop(partition.number, None)
+
+    def close(self) -> None:
+        for number in list(self._lanes):
+            self.lost(Partition(EMBEDDED, number))
+
+    # -- work ------------------------------------------------------------------------------------
+
+    def process(self, batch: Sequence[LogRecord]) -> list[Output]:
+        outputs: list[Output] = []
+        for record in batch:
+            placed = self._place(record)
+            self._lanes[record.partition].next = record.offset + 1
+            if placed is not None:
+                key = placed[0]
+                outputs.append(Output(PLACED, placed[1], key=key, partition=record.partition))
+        return outputs
+
+    def skip(self, record: LogRecord, error: BaseException) -> None:
+        self._facts[record.partition].pop(record.offset, None)
+        self._lanes[record.partition].next = record.offset + 1
+
+    def committed(self, next_offsets: Mapping[Partition, int]) -> None:
+        for partition, offset in next_offsets.items():
+            if partition.number in self._lanes:
+                self._durable[partition.number] = offset
+                self._save(partition.number, at_least=self._settings.snapshot_every)
+
+    def _place(self, record: LogRecord) -> tuple[str, Placed] | None:
+        lane = self._lanes[record.partition]
+        embedded = decode(record.value, Embedded)
+        article = embedded.read_article()
+        fact = self._facts[record.partition].get(record.offset)
+        if fact is not None:
+            lane.adopt(embedded, article, fact.story, fact.copy_of, fact.changes)
+            del self._facts[record.partition][record.offset]
+            return None
+        placement = lane.place(embedded, article)
+        if placement is None or record.offset < self._silent_before[record.partition]:
+            return None
+        return article.id, Placed(
+            embedded=Raw(record.value),
+            story=placement.story,
+            novelty=placement.novelty,
+            engine=f"cluster-{RULES}@{self._decide(embedded.model).fingerprint}",
+            source_offset=record.offset,
+            copy_of=placement.copy_of,
+            changes=placement.changes,
+        )
+
+    # -- state -----------------------------------------------------------------------------------
+
+    def _new_lane(self, number: int) -> Lane:
+        return Lane(number, self._settings, self._decide)
+
+    def _load_decision(self, model: str) -> Decision:
+        return decision.load(model, self._settings.decision_file)
+
+    def _rules(self) -> str:
+        """What a snapshot must have been made with: these rules and the settings they read."""
+        windows = f"{self._settings.quiet_days!r} {self._settings.seen_days!r} "
+        languages = " ".join(sorted(self._settings.languages))
+        return (
+            f"{RULES}-" + hashlib.blake2b((windows + languages).encode(), digest_size=6).hexdigest()
+        )
+
+    def _save(self, number: int, at_least: int) -> None:
+        """Write a snapshot when it is `at_least` records newer than the last. Never of a state
+        whose outputs are not durable yet."""
+        lane = self._lanes.get(number)
+        if (
+            lane is None
+            or self._folder is None
+            or lane.next != self._durable[number]
+            or lane.next - self._saved[number] < at_least
+        ):
+            return
+        try:
+            snapshot.save(self._folder, lane, self._rules(), self._log_ids[number])
+        except OSError as error:
+            # The log has everything; a full disk only makes the next start slower.
+            self._say.warning("cluster.snapshot_failed", error=str(error))
+        self._saved[number] = lane.next
+
+
+def _read_fact(value: bytes) -> Fact | None:
+    try:
+        return decode(value, Fact)
+    except BadRecord:
+        return None  # not ours to judge: whoever reads `placed` makes it a dead letter

@@ -1,0 +1,162 @@
+"""A story: articles about one happening, with what is needed to judge the next one."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from processors.cluster.piece import Piece, Vector, as_float32
+
+Matrix = NDArray[np.float32]
+
+# The newest members stand for what the story is about now; twelve covers what a happening's
+# outlets write within hours, and more did not improve any development stream.
+NEWEST = 12
+# Term statistics are cut back to the heaviest KEPT_TERMS once they pass twice that.
+KEPT_TERMS = 160
+# The heaviest terms of a member, under which the story is found again; a long story is well
+# findable under the first MAX_FOUND_BY, and its index entries stay bounded.
+INDEXED_TERMS, MAX_FOUND_BY = 12, 240
+# A label that changes on the second article says nothing yet.
+LABEL_FROM = 3
+
+
+def new_id(lane: int, article: str, revision: str) -> str:
+    """The id of the story that this article opens: the same in every run."""
+    return (
+        "s" + hashlib.blake2b(f"{lane}\0{article}\0{revision}".encode(), digest_size=10).hexdigest()
+    )
+
+
+class Story(Struct):
+    """Sums run over the members that are no copies; `first`, `last`, `seen` are seconds."""
+
+    id: str
+    row: int  # in the matrix of centres
+    first: float
+    last: float
+    seen: float  # the lane's clock when it last grew: closing counts from here
+    total: Vector  # sum of the member vectors
+    vectors: Matrix  # of the newest members, oldest first
+    newest: list[Piece] = []
+    size: int = 0  # members, copies included
+    originals: int = 0
+    headlines: int = 0  # originals that are headlines only
+    dated: bool = False  # any member says when it happened
+    terms: dict[str, float] = {}  # sum of the members' tf-idf
+    term_length: float = 0.0
+    holding: dict[str, int] = {}  # in how many originals a term stands
+    found_by: dict[str, None] = {}
+    names: dict[str, int] = {}
+    numbers: dict[str, int] = {}
+    langs: dict[str, int] = {}
+    label: str = ""
+    label_article: str = ""
+    label_vector: bytes = b""
+
+    @property
+    def centre(self) -> Vector:
+        length = float(np.sqrt(np.dot(self.total, self.total)))
+        return self.total / np.float32(length) if length > 1e-6 else self.total
+
+    def add(self, piece: Piece) -> bool:
+        """Take the piece in; returns whether the label changed. A copy counts as a member and
+        moves the times, but adds nothing to what the story is about."""
+        self.size += 1
+        self.langs[piece.lang] = self.langs.get(piece.lang, 0) + 1
+        self.seen = max(self.seen, piece.seen)
+        if piece.dated:
+            known = self.dated
+            self.first = min(self.first, piece.time) if known else piece.time
+            self.last = max(self.last, piece.time) if known else piece.time
+            self.dated = True
+        if piece.copy_of is not None and self.originals:
+            return False
+        self._count(piece, 1)
+        for term in list(piece.terms)[:INDEXED_TERMS]:
+            if len(self.found_by) < MAX_FOUND_BY:
+                self.found_by[term] = None
+        vector = as_float32(piece.vector)
+        self.total = self.total + vector
+        self.newest = [*self.newest, piece][-NEWEST:]
+        self.vectors = np.ascontiguousarray(np.vstack([self.vectors, vector])[-NEWEST:])
+        return self._relabel()
+
+    def remove(self, piece: Piece) -> None:
+        """Take out a member whose text was replaced or moved (times stay as they were)."""
+        self.size -= 1
+        left = self.langs.get(piece.lang, 0) - 1
+        if left > 0:
+            self.langs[piece.lang] = left
+        else:
+            self.langs.pop(piece.lang, None)
+        if piece.copy_of is not None:
+            return
+        self._count(piece, -1)
+        self.total = self.total - as_float32(piece.vector)
+        kept = [i for i, one in enumerate(self.newest) if one.id != piece.id]
+        self.newest = [self.newest[i] for i in kept]
+        self.vectors = np.ascontiguousarray(self.vectors[kept])
+
+    def _count(self, piece: Piece, sign: int) -> None:
+        self.originals += sign
+        self.headlines += sign * piece.headline_only
+        for term, weight in piece.terms.items():
+            left = self.terms.get(term, 0.0) + sign * weight
+            count = self.holding.get(term, 0) + sign
+            if count > 0:
+                self.terms[term], self.holding[term] = left, count
+            else:
+                self.terms.pop(term, None)
+                self.holding.pop(term, None)
+        if len(self.terms) > 2 * KEPT_TERMS:
+            heaviest = sorted(self.terms.items(), key=lambda pair: (-pair[1], pair[0]))
+            self.terms = dict(heaviest[:KEPT_TERMS])
+            self.holding = {term: self.holding[term] for term in self.terms}
+        for counts, found in ((self.names, piece.names), (self.numbers, piece.numbers)):
+            for one in found:
+                counts[one] = counts.get(one, 0) + sign
+                if counts[one] <= 0:
+                    del counts[one]
+            if len(counts) > 2 * KEPT_TERMS:
+                common = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+                counts.clear()
+                counts.update(common[:KEPT_TERMS])
+        self.term_length = float(np.sqrt(sum(w * w for w in self.terms.values())))
+
+    def _relabel(self) -> bool:
+        """Choose the headline nearest the centre, among the newest and the one that holds."""
+        titled = [(i, one) for i, one in enumerate(self.newest) if one.label]
+        if not titled:
+            return False
+        centre = self.centre
+        scores = self.vectors @ centre
+        at, best = max(titled, key=lambda pair: round(float(scores[pair[0]]), 5))
+        if self.label and self.label_article != best.id:
+            holds = float(as_float32(self.label_vector) @ centre)
+            if round(holds, 5) >= round(float(scores[at]), 5):
+                return False
+        changed = bool(self.label) and self.label != best.label
+        if changed and self.originals < LABEL_FROM:
+            return False
+        self.label, self.label_article, self.label_vector = best.label, best.id, best.vector
+        return changed
+
+
+def open_story(name: str, piece: Piece, row: int) -> Story:
+    """The story of that id, with the piece in it."""
+    dims = len(piece.vector) // 2
+    story = Story(
+        id=name,
+        row=row,
+        first=piece.time,
+        last=piece.time,
+        seen=piece.seen,
+        total=np.zeros(dims, dtype=np.float32),
+        vectors=np.zeros((0, dims), dtype=np.float32),
+    )
+    story.add(piece)
+    return story
