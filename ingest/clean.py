@@ -1,0 +1,74 @@
+"""HTML and dirty text to plain text that can be stored, shown and embedded."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+import nh3
+
+# Ends of lines for a reader; everything else that is a tag just disappears.
+_BREAK = re.compile(
+    r"<(?:br|hr|/?(?:p|div|li|ul|ol|tr|table|blockquote|section|article|h[1-6]|figcaption))"
+    r"(?:\s[^<>]{0,500})?/?>",
+    re.IGNORECASE,
+)
+_TAG = re.compile(r"<[a-zA-Z/!?]")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,30});")
+# Controls, lone surrogates, non-characters, and marks that reorder or hide text: bidi overrides
+# and isolates, tag characters, the byte order mark. Joiners stay: Persian and emoji need them.
+_BAD = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064"
+    "\u2066-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_BLANKS = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r" ?\n[ \n]*")
+_ESCAPE_SEQUENCE = re.compile("\x1b\\[[0-9;?]{0,20}[a-zA-Z]")
+_INVISIBLE = {"Cf", "Cc", "Mn", "Zs", "Zl", "Zp"}
+# Two rounds undo markup that was escaped twice, as some publishers do; more would be guessing.
+_ROUNDS = 2
+_NO_TAGS: set[str] = set()
+_SILENT = {"script", "style", "noscript", "template", "iframe", "object", "svg", "math"}
+
+
+def html_to_text(markup: str) -> str:
+    """Plain text of an HTML fragment: tags, scripts and entities resolved, lines kept."""
+    text = markup
+    for _ in range(_ROUNDS):
+        if _TAG.search(text):
+            text = nh3.clean(
+                _BREAK.sub("\n", text), tags=_NO_TAGS, clean_content_tags=_SILENT, attributes={}
+            )
+        elif not _ENTITY.search(text):
+            break
+        text = html.unescape(text)
+    return plain(text)
+
+
+def plain(text: str) -> str:
+    """Text that is no markup: NFC, without controls, blanks folded, at most one empty line."""
+    text = _BAD.sub("", _ESCAPE_SEQUENCE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    text = _BLANKS.sub(" ", unicodedata.normalize("NFC", text).replace("\x85", "\n"))
+    text = _LINES.sub(lambda m: "\n\n" if m.group().count("\n") > 1 else "\n", text).strip()
+    return "" if _unseen(text) else text
+
+
+def line(text: str) -> str:
+    """A title: plain text on one line."""
+    return " ".join(html_to_text(text).split())
+
+
+def _unseen(text: str) -> bool:
+    return len(text) < 64 and all(unicodedata.category(c) in _INVISIBLE for c in text)
+
+
+def cut(text: str, size: int) -> str:
+    """At most `size` UTF-8 bytes, ending with a sentence where one ends in the last tenth."""
+    data = text.encode()
+    if len(data) <= size:
+        return text
+    short = data[:size].decode(errors="ignore")
+    ends = [short.rfind(mark) for mark in (". ", ".\n", "! ", "? ", "。", "\n")]
+    end = max(ends)
+    return short[: end + 1].rstrip() if end >= len(short) * 0.9 else short.rstrip()

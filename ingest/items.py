@@ -1,0 +1,39 @@
+"""What a document held: the items of a feed before anything is known about them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class Item(Struct, kw_only=True, omit_defaults=True):
+    """One entry as read: text cleaned, URL canonical, times aware UTC; None or "" = not there."""
+
+    position: int  # in the document, from 0
+    title: str = ""
+    text: str = ""
+    url: str | None = None
+    guid: str | None = None
+    published: datetime | None = None
+    author: str | None = None
+    lang: str | None = None  # the feed's claim
+    error: str | None = None  # why it could not be read: the item is dead
+
+
+class Document(Struct, kw_only=True, omit_defaults=True):
+    """A feed that was understood, even with no items in it."""
+
+    kind: str  # rss20, atom10, json1.1 …
+    encoding: str
+    title: str = ""
+    link: str | None = None
+    items: list[Item] = []
+    left_out: dict[str, int] = {}  # fate and reason -> items not read, such as those over the cap
+
+
+class Refusal(Struct, kw_only=True):
+    """Not a feed, or one that cannot be read: one sentence why."""
+
+    kind: str  # short and countable: empty, page, not-a-feed, timeout, crash
+    sentence: str

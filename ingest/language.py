@@ -1,0 +1,55 @@
+"""Which language an article is in. What a feed claims is only a hint: 4 of 134 captured feeds
+name a wrong one and 25 none."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Protocol, cast
+
+# More text no longer changes the answer, and costs a millisecond per 5,000 letters.
+_SAMPLE = 1000
+# Headlines of one or two names are guesses: measured on the labelled headlines (nine languages),
+# answers above this are right 98 times in 100.
+_SURE = 0.5
+# With a claim in agreement less is enough.
+_AGREES = 0.1
+_LETTERS = re.compile(r"[^\W\d_]")
+# Languages whose articles a news feed brings; the model knows 140, and its mistakes on short
+# text are mostly among the ones left out.
+_NEWS = (
+    "af am ar az be bg bn bs ca cs cy da de el en es et eu fa fi fr gu he hi hr hu hy id is it ja "
+    "ka kk km kn ko ku ky lo lt lv mk ml mn mr ms my ne nl no pa pl ps pt ro ru si sk sl so sq sr "
+    "sv sw ta te th tl tr uk ur uz vi zh zu"
+)
+
+
+class _Identifier(Protocol):
+    def classify(self, text: str) -> tuple[str, float]: ...
+
+
+@cache
+def _identifier() -> _Identifier:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # 1 s to load: only when needed
+
+    made = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    made.set_languages(_NEWS.split())
+    return cast(_Identifier, made)
+
+
+def identify(title: str, text: str, claim: str | None = None) -> str | None:
+    """ISO 639-1 code, or None when neither the words nor a claim beside them say enough."""
+    sample = f"{title}\n{text}"[:_SAMPLE]
+    hint = code(claim)
+    if len(_LETTERS.findall(sample)) < 3:
+        return hint
+    lang, probability = _identifier().classify(sample)
+    if probability >= (_AGREES if lang == hint else _SURE):
+        return lang
+    return hint
+
+
+def code(claim: str | None) -> str | None:
+    """The two letters of "en-GB", "zh_Hans" or "EN"; None for anything else."""
+    match = re.match(r"([A-Za-z]{2})(?:[-_]|$)", (claim or "").strip())
+    return match[1].lower() if match else None

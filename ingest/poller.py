@@ -1,0 +1,337 @@
+"""The poller: asks each feed when it is due, and never lets one hold up another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import blake2b
+from types import TracebackType
+from typing import ParamSpec, TypeVar, cast
+
+import sqlalchemy as sa
+import structlog
+from msgspec import Struct
+from prometheus_client import Counter
+
+from ingest import feeds, normalise, urls
+from ingest.clock import Clock, WallClock
+from ingest.feeds import Feed
+from ingest.fetch import Fetched, Fetcher, FetchError, NotModified
+from ingest.intake import REVISED, STORED, Intake, Tally
+from ingest.items import Document, Refusal
+from ingest.settings import IngestSettings
+from ingest.workers import Workers
+from store.engine import translated
+from store.tables import feeds as feeds_table
+from store.tables import polls
+from stream.errors import DatelineError, Unavailable
+from stream.log.contract import Log
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# How soon (real seconds) feeds that another process added are noticed.
+_RESCAN_S = 2.0
+# Waiting (real seconds) while the log or the database is away doubles from the first to the last.
+_BACKOFF_S = (0.5, 15.0)
+
+
+_polls = Counter("dateline_ingest_polls_total", "Polls by outcome", ["outcome"])
+_items = Counter("dateline_ingest_items_total", "Items seen by fate", ["fate"])
+
+
+class PollReport(Struct, kw_only=True):
+    """One poll of one feed. `status` None = no answer; counts add up to what was seen."""
+
+    url: str
+    at: datetime
+    next_at: datetime
+    status: int | None = None
+    outcome: str = "ok"  # ok | unchanged | a kind of FetchError or Refusal
+    error: str | None = None
+    counts: dict[str, int] = {}
+    reasons: dict[str, int] = {}
+    missed: bool = False  # nothing shown before was still there: items may have gone unseen
+
+
+class Poller:
+    """Use `run`, or `poll_due` inside `async with`. One event loop, one poller."""
+
+    def __init__(
+        self, engine: sa.Engine, log: Log, settings: IngestSettings, clock: Clock | None = None
+    ) -> None:
+        self._engine, self._settings = engine, settings
+        self._clock: Clock = clock or WallClock()
+        self._intake = Intake(engine, log)
+        # Deciding, appending and saving happen on one thread: the producer belongs to it, and
+        # two feeds that bring one article are decided one after the other.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
+        self._open = AsyncExitStack()
+        self._say = structlog.get_logger("dateline.ingest")
+        self._hosts: dict[str, _Host] = {}
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self.last_round: datetime | None = None  # for readiness: when feeds were last looked at
+
+    async def __aenter__(self) -> Poller:
+        self._fetcher = await self._open.enter_async_context(Fetcher(self._settings))
+        s = self._settings
+        self._workers = await self._open.enter_async_context(
+            Workers(s.parse_workers, s.parse_deadline, s.max_items)
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._open.aclose()
+        try:
+            await self._on_thread(self._intake.close)
+        finally:
+            self._thread.shutdown()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Poll until `stop` is set or the clock ends; polls in hand are finished first. Waits out
+        Unavailable; other deliberate errors, such as a log that is missing, end it."""
+        wake = asyncio.Event()
+        relay = asyncio.create_task(_relay(stop, wake))
+        wait = _BACKOFF_S[0]
+        running: dict[int, asyncio.Task[PollReport]] = {}
+        async with self:
+            try:
+                while not stop.is_set() and not self._ended():
+                    wake.clear()
+                    try:
+                        _collect(running)
+                        if self._clock.jumps:
+                            await self.poll_due()  # time stands still until all are done
+                        else:
+                            await self._start_due(running, wake)
+                        if not stop.is_set():
+                            await self._rest(wake, running)
+                        wait = _BACKOFF_S[0]
+                    except Unavailable as error:
+                        self._say.warning("ingest.waiting", error=str(error), retry_in_s=wait)
+                        await _pause(stop, wait)
+                        wait = min(wait * 2, _BACKOFF_S[1])
+            finally:
+                relay.cancel()
+                if running:
+                    await asyncio.wait(running.values())
+
+    async def poll_due(self) -> list[PollReport]:
+        """Poll every feed that is due now; reports in the order in which they were due. With a
+        clock that jumps they go one after the other, so that everything has one order."""
+        due = await self._on_thread(feeds.due, self._engine, self._clock.now())
+        self.last_round = self._clock.now()
+        if self._clock.jumps:
+            return [await self.poll(feed) for feed in due]
+        return list(await asyncio.gather(*(self.poll(feed) for feed in due)))
+
+    async def poll(self, feed: Feed) -> PollReport:
+        """One poll of one feed: fetch, read, decide, append, save. Raises only what concerns all
+        feeds (Unavailable and other deliberate errors); anything else is this feed's outcome."""
+        try:
+            report = await self._poll(feed)
+        except DatelineError:
+            raise
+        except Exception as error:
+            self._say.exception("ingest.poll_broke", feed=feed.url)
+            sentence = f"the poll broke ({type(error).__name__}: {error})"[:300]
+            report = await self._failed(feed, self._clock.now(), "bug", sentence)
+        _polls.labels(report.outcome).inc()
+        for fate, count in report.counts.items():
+            _items.labels(fate).inc(count)
+        self._say.info(
+            "ingest.poll", feed=report.url, outcome=report.outcome, status=report.status,
+            error=report.error, next_at=report.next_at.isoformat(), missed=report.missed,
+            **report.counts,
+        )  # fmt: skip
+        return report
+
+    # -- rounds ------------------------------------------------------------------------------------
+
+    def _ended(self) -> bool:
+        return self._clock.ends is not None and self._clock.now() >= self._clock.ends
+
+    async def _start_due(
+        self, running: dict[int, asyncio.Task[PollReport]], wake: asyncio.Event
+    ) -> None:
+        now = self._clock.now()
+        for feed in await self._on_thread(feeds.due, self._engine, now, busy=[*running]):
+            task = running[feed.id] = asyncio.create_task(self.poll(feed))
+            task.add_done_callback(lambda _: wake.set())
+        self.last_round = now
+
+    async def _rest(
+        self, wake: asyncio.Event, running: dict[int, asyncio.Task[PollReport]]
+    ) -> None:
+        """Until the next feed is due, a poll is done, or it is time to look for new feeds."""
+        due = await self._on_thread(feeds.next_due, self._engine, busy=[*running])
+        if due is None and self._clock.jumps:
+            due = self._clock.ends  # no feed will ever be due; without an end, look again later
+        rescan = asyncio.get_running_loop().call_later(_RESCAN_S, wake.set)
+        try:
+            far = self._clock.now() + timedelta(days=365)
+            if due is None and self._clock.jumps:
+                await wake.wait()
+            else:
+                await self._clock.sleep_until(due or far, wake)
+        finally:
+            rescan.cancel()
+
+    async def _on_thread(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, partial(do, *args, **kwargs))
+
+    # -- one poll ----------------------------------------------------------------------------------
+
+    async def _poll(self, feed: Feed) -> PollReport:
+        answer = await self._ask(feed)
+        now = self._clock.now()
+        if isinstance(answer, FetchError):
+            return await self._failed(
+                feed, now, answer.kind, answer.sentence, answer.status, answer.retry_after
+            )
+        if isinstance(answer, NotModified):
+            return await self._on_thread(self._save_unchanged, feed, now, answer, {})
+        body_hash = blake2b(
+            answer.body + answer.content_type.encode() + answer.final_url.encode(), digest_size=16
+        ).hexdigest()
+        about = {
+            "etag": answer.etag, "last_modified": answer.last_modified, "body_hash": body_hash
+        }  # fmt: skip
+        if body_hash == feed.body_hash:
+            return await self._on_thread(self._save_unchanged, feed, now, answer, about)
+        found = await self._workers.parse(answer.body, answer.content_type, answer.final_url)
+        if isinstance(found, Refusal):
+            return await self._failed(feed, now, found.kind, found.sentence, answer.status)
+        return await self._on_thread(self._save_document, feed, now, answer, found, about)
+
+    async def _ask(self, feed: Feed) -> Fetched | NotModified | FetchError:
+        """One request at a time to a host, with a gap; waiting for a busy host takes no slot."""
+        host = self._hosts.setdefault(urls.domain(feed.url) or "", _Host())
+        async with host.turn:
+            if host.free_at is not None and host.free_at > self._clock.now():
+                await self._clock.sleep_until(host.free_at, asyncio.Event())
+            async with self._slots:
+                answer = await self._fetcher.fetch(
+                    feed.url, etag=feed.etag, last_modified=feed.last_modified
+                )
+            host.free_at = self._clock.now() + timedelta(seconds=self._settings.host_gap)
+            return answer
+
+    async def _failed(
+        self,
+        feed: Feed,
+        now: datetime,
+        kind: str,
+        sentence: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> PollReport:
+        columns = feeds.after_error(
+            feed, now, self._settings, sentence=sentence, status=status, retry_after=retry_after
+        )
+        await self._on_thread(self._save, feed, now, status, columns)
+        return PollReport(
+            url=feed.url, at=now, next_at=cast(datetime, columns["next_at"]), status=status,
+            outcome=kind, error=sentence,
+        )  # fmt: skip
+
+    # -- on the intake thread ----------------------------------------------------------------------
+
+    def _save_unchanged(
+        self, feed: Feed, now: datetime, answer: Fetched | NotModified, about: dict[str, str | None]
+    ) -> PollReport:
+        columns = about | feeds.after_success(
+            feed, now, self._settings, status=answer.status, max_age=answer.max_age, new=0
+        )
+        self._save(feed, now, answer.status, columns)
+        return PollReport(
+            url=feed.url, at=now, next_at=cast(datetime, columns["next_at"]),
+            status=answer.status, outcome="unchanged",
+        )  # fmt: skip
+
+    def _save_document(
+        self,
+        feed: Feed,
+        now: datetime,
+        answer: Fetched,
+        document: Document,
+        about: dict[str, str | None],
+    ) -> PollReport:
+        tally = Tally.empty()
+        candidates = normalise.candidates(
+            document, feed_url=feed.url, outlet=feed.outlet, fetched=now, tally=tally
+        )
+        report = PollReport(url=feed.url, at=now, next_at=now, status=answer.status)
+
+        def save(db: sa.Connection, tally: Tally, missed: bool) -> None:
+            columns = feeds.after_success(
+                feed, now, self._settings, status=answer.status, max_age=answer.max_age,
+                new=tally.fates[STORED] + tally.fates[REVISED],
+                dates=[c.article.published for c in candidates if c.article.published],
+                missed=missed,
+            )  # fmt: skip
+            report.missed, report.next_at = missed, cast(datetime, columns["next_at"])
+            title = {"title": document.title or feed.title}
+            _write(db, feed, now, answer.status, about | title | columns, tally)
+
+        self._intake.take(
+            candidates, source=feed.url, at=now, tally=tally, save=save, feed_id=feed.id
+        )
+        report.counts, report.reasons = dict(tally.fates), dict(tally.reasons)
+        return report
+
+    def _save(
+        self, feed: Feed, now: datetime, status: int | None, columns: Mapping[str, object]
+    ) -> None:
+        with translated(), self._engine.begin() as db:
+            _write(db, feed, now, status, columns, Tally.empty())
+
+
+class _Host:
+    """Whose turn it is at one host, and from when on (by the clock) it may be asked again."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.free_at: datetime | None = None
+
+
+def _write(
+    db: sa.Connection,
+    feed: Feed,
+    now: datetime,
+    status: int | None,
+    columns: Mapping[str, object],
+    tally: Tally,
+) -> None:
+    db.execute(feeds_table.update().where(feeds_table.c.id == feed.id).values(**columns))
+    db.execute(polls.insert().values(source=feed.url, at=now, status=status, **tally.columns()))
+
+
+def _collect(running: dict[int, asyncio.Task[PollReport]]) -> None:
+    """Forget finished polls; raises what one of them raised."""
+    done = [running.pop(i) for i, task in list(running.items()) if task.done()]
+    errors = [error for task in done if (error := task.exception()) is not None]
+    if errors:
+        raise errors[0]
+
+
+async def _relay(stop: asyncio.Event, wake: asyncio.Event) -> None:
+    await stop.wait()
+    wake.set()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
