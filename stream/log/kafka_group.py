@@ -36,6 +36,10 @@ QUIET_S = 15.0
 LEAVE_S = 3.0
 
 
+# A long poll is cut, so that new partitions are taken up while it lasts.
+SLICE_S = 0.5
+
+
 class _Change(NamedTuple):
     kind: Literal["gained", "gone"]
     partitions: frozenset[TopicPartition]
@@ -114,7 +118,9 @@ class KafkaMember:
         while True:
             left = max(0.0, deadline - time.monotonic())
             with self._address.errors():
-                found = self._client.poll(timeout_ms=int(left * 1000), max_records=max_records)
+                found = self._client.poll(
+                    timeout_ms=int(min(left, SLICE_S) * 1000), max_records=max_records
+                )
             check_topics(self._client, self._ids)
             self._settle()
             batch = [

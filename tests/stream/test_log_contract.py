@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from stream.errors import BadRecord, LogChanged, PartitionsLost, UsageError
 from stream.log.contract import Log, Partition, Topic, topics
 from stream.records import MAX_RECORD_BYTES
 from tests.conftest import ROOT
-from tests.stream.transports import append, join, make_topic, open_log, take
+from tests.stream.transports import Member, append, make_topic, open_log, take, wait_until
 
 
 @pytest.fixture(params=["sqlite", "kafka"])
@@ -227,58 +228,75 @@ def test_a_group_begins_at_the_start_and_resumes_at_its_commit(log: Log, name: s
 
 
 def test_a_stage_may_say_where_it_starts(log: Log, name: str) -> None:
-    make_topic(log, name)
-    append(log, name, [b"%d" % i for i in range(10)])
-    calls: list[object] = []
-    chosen = log.consumer(
-        f"{name}-chosen",
-        [name],
-        on_assigned=lambda p: calls.append(("gained", p)) or 7,  # type: ignore[func-returns-value]
-        on_revoked=lambda p: calls.append(("lost", p)),
+    starts = {f"{name}-chosen": 7, f"{name}-undecided": None, f"{name}-end": 10}
+    for topic in starts:
+        make_topic(log, topic)
+        append(log, topic, [b"%d" % i for i in range(10)])
+    beyond = Member(lambda: log.consumer(f"{name}-2", [f"{name}-end"], on_assigned=lambda p: 11))
+    calls: list[tuple[str, str, int]] = []
+
+    def gained(partition: Partition) -> int | None:
+        calls.append(("gained", partition.topic, threading.get_ident()))
+        return starts[partition.topic]
+
+    member = log.consumer(
+        name,
+        list(starts),
+        on_assigned=gained,
+        on_revoked=lambda p: calls.append(("lost", p.topic, threading.get_ident())),
     )
-    undecided = log.consumer(f"{name}-undecided", [name], on_assigned=lambda p: None)
-    beyond = log.consumer(f"{name}-beyond", [name], on_assigned=lambda p: 11)
-    at_end = log.consumer(f"{name}-end", [name], on_assigned=lambda p: 10)
-    early = join(chosen, undecided, at_end)
-    with pytest.raises(LogChanged, match=r"goes on at 11 in .*, but the log holds 0 to 10"):
-        join(beyond)
-    assert [r.offset for r in early[0] + take(chosen, 3 - len(early[0]))] == [7, 8, 9]
-    assert (early[1] or take(undecided, 1))[0].offset == 0
-    assert early[2] + list(at_end.poll(5, 0.2)) == []
-    chosen.close()
-    assert calls == [("gained", Partition(name, 0)), ("lost", Partition(name, 0))]
-    for consumer in (undecided, beyond, at_end):
-        consumer.close()
+    came = [(record.topic, record.offset) for record in take(member, 13)]
+    assert sorted(came) == sorted(
+        [(f"{name}-chosen", i) for i in (7, 8, 9)] + [(f"{name}-undecided", i) for i in range(10)]
+    )
+    assert list(member.poll(5, 0.2)) == []
+    member.close()
+    here = threading.get_ident()
+    assert sorted(calls) == sorted(
+        (what, topic, here) for what in ("gained", "lost") for topic in starts
+    ), "once each, on the caller's thread"
+    wait_until(lambda: beyond.error is not None, "the position beyond the end is noticed")
+    assert isinstance(beyond.error, LogChanged)
+    assert "goes on at 11" in str(beyond.error)
+    assert "holds 0 to 10" in str(beyond.error)
 
 
 def test_two_members_never_own_the_same_partition(log: Log, name: str) -> None:
     make_topic(log, name, partitions=2)
-    one, other = log.consumer(name, [name]), log.consumer(name, [name])
+    members = [Member(lambda: log.consumer(name, [name])) for _ in range(2)]
     append(log, name, [b"a", b"b"], partition=0)
     append(log, name, [b"c"], partition=1)
-    seen = []
-    while len(seen) < 3:
-        for member in (one, other):
-            batch = member.poll(10, 0.1)
-            seen += [record.value for record in batch]
-            if batch:
-                member.commit({record.source: record.offset + 1 for record in batch})
-        assert not one.assigned() & other.assigned()
-    assert sorted(seen) == [b"a", b"b", b"c"], "each record went to exactly one of them"
-    free = {Partition(name, 0), Partition(name, 1)}
-    for member in (one, other):
-        for foreign in free - member.assigned():
-            with pytest.raises(PartitionsLost, match="not owned"):
-                member.commit({foreign: 0})
-            with pytest.raises(PartitionsLost, match="not owned"):
-                member.seek(foreign, 0)
-    leaving, staying = (one, other) if len(one.assigned()) else (other, one)
-    leaving.close()
-    join(staying, partitions=2)
+
+    def seen() -> list[bytes]:
+        return sorted(record.value for member in members for record in member.records)
+
+    def together() -> int:
+        return sum(len(member.owned) for member in members)
+
+    wait_until(lambda: len(seen()) == 3 and together() == 2, "both partitions are owned")
+    assert not members[0].owned & members[1].owned
+    assert seen() == [b"a", b"b", b"c"], "each record went to exactly one of them"
+    leaving = max(members, key=lambda member: len(member.owned))
+    (staying,) = [member for member in members if member is not leaving]
+    leaving.leave()
     append(log, name, [b"d"], partition=0)
     append(log, name, [b"e"], partition=1)
-    assert sorted(record.value for record in take(staying, 2)) == [b"d", b"e"]
-    staying.close()
+    wait_until(lambda: len(seen()) == 5, "the one that stays has taken over")
+    assert {record.value for record in staying.records} >= {b"d", b"e"}
+    assert len(staying.owned) == 2
+    staying.leave()
+    assert (leaving.error, staying.error) == (None, None)
+
+
+def test_a_commit_for_what_another_owns_is_refused(log: Log, name: str) -> None:
+    make_topic(log, name, partitions=2)
+    stranger = log.consumer(name, [name])  # it has never polled, so it owns nothing
+    with pytest.raises(PartitionsLost, match="not owned"):
+        stranger.commit({Partition(name, 0): 1})
+    with pytest.raises(PartitionsLost, match="not owned"):
+        stranger.seek(Partition(name, 1), 0)
+    stranger.close()
+    assert log.committed(name, Partition(name, 0)) is None
 
 
 def test_a_killed_member_is_taken_over_at_its_commit(log: Log, url: str, name: str) -> None:
