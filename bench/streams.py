@@ -130,7 +130,7 @@ def _vectors(rows: Sequence[Row], folder: Path) -> tuple[NDArray[np.float16], st
     from processors.embed.encoder import Encoder, article_text
     from processors.embed.settings import EmbedSettings
 
-    encoder = Encoder(EmbedSettings())
+    encoder = Encoder(EmbedSettings.model_validate({}))
     texts = [article_text(row.title, row.text) for row in rows]
     key = hashlib.blake2b("\0".join([encoder.name, *texts]).encode(), digest_size=12).hexdigest()
     file = folder / f"{key}.npy"

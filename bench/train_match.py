@@ -1,0 +1,180 @@
+"""Learn the match stage's decision file from labelled streams.
+
+    python -m bench.train_match ../shared/data OUT.json [--without SET] [--cache DIR]
+
+Logistic regression with L2 and known signs, one model a regime; the base rate of each kind of
+definition is learned with it, so that one threshold (.5) serves all.
+"""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.tracking import Cache, Task, table_of, tasks, vectors_of
+from processors.embed.encoder import Encoder
+from processors.embed.settings import EmbedSettings
+from processors.match import signals
+from processors.match.decision import KINDS, REGIMES, DecisionFile, Regime
+from processors.match.judge import published_day
+from processors.match.reading import read
+from processors.match.signals import DENSE, SIGNALS
+from processors.text import sentences
+from stream.records import Article
+
+SEED = 20240917
+# More of any of these never speaks against (or for) an event, whatever a sample says.
+SIGNS = {name: 1.0 for name in SIGNALS} | dict.fromkeys(
+    ("against", "outside", "apart", "excluded"), -1.0
+)
+# Pairs of an event with its hardest negatives, and with random ones that stand for the rest.
+HARD, RANDOM = 60, 60
+# Strength of the prior that a weight is zero, in pairs; bases are free.
+L2 = 3.0
+# Mean cosine of unrelated news under the default model.
+BACKGROUND = 0.05
+
+
+class Rows(NamedTuple):
+    values: NDArray[np.float64]
+    kinds: NDArray[np.int64]
+    truth: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+
+def variants(task: Task) -> list[tuple[str, list[Article]]]:
+    """The stream as it came, without dates, as leads, and as headlines: feeds bring all of these."""
+    articles = task.articles
+    undated = [msgspec.structs.replace(a, published=None, published_from="none") for a in articles]
+    with_body = sum(bool(a.text) for a in articles) > len(articles) / 2
+    found = [("whole", articles)]
+    if task.name.startswith("korea"):
+        found.append(("undated", undated))
+    if with_body:
+        leads = [msgspec.structs.replace(a, text=" ".join(sentences(a.text)[:4])) for a in articles]
+        found += [("leads", leads), ("headlines", [msgspec.structs.replace(a, text="") for a in articles])]
+    return found
+
+
+def collect(task: Task, articles: list[Article], encoder: Cache, chance: np.random.Generator) -> Rows:
+    table = table_of(task.definitions, encoder)
+    vectors = np.stack(vectors_of(articles, encoder))
+    near = [signals.similarities(v, table, BACKGROUND) for v in vectors]
+    days: list[date | None] = [published_day(a) for a in articles]
+    readings = [
+        read(a.title, a.text, table.gazetteer, day) for a, day in zip(articles, days, strict=True)
+    ]
+    salience = [one.salience() for one in readings]
+    values, kinds, truth, weight = [], [], [], []
+    for index, event in enumerate(table.events):
+        best = np.array([one.best(index) for one in near])
+        positive = np.array([event.definition.id in task.about[a.id] for a in articles])
+        negatives = np.flatnonzero(~positive)
+        hard = negatives[np.argsort(-best[negatives], kind="stable")[:HARD]]
+        easy = np.setdiff1d(negatives, hard)
+        some = chance.choice(easy, min(RANDOM, len(easy)), replace=False)
+        share = len(easy) / max(1, len(some))
+        for n, importance in [(n, 1.0) for n in [*np.flatnonzero(positive), *hard]] + [
+            (n, share) for n in some
+        ]:
+            found = signals.dense(index, table, near[n])
+            found |= signals.lexical(index, table, readings[n], days[n], salience[n])
+            values.append([found[name] for name in SIGNALS])
+            kinds.append(KINDS.index(event.kind))
+            truth.append(float(positive[n]))
+            weight.append(importance)
+    rows = Rows(np.array(values), np.array(kinds), np.array(truth), np.array(weight))
+    # Every stream counts alike, whatever its size: by its number of positives.
+    return rows._replace(weight=rows.weight * (300.0 / max(30.0, rows.truth.sum())))
+
+
+def fit(rows: Rows, regime: str) -> Regime:
+    """Newton steps, with weights that would take a wrong sign held at zero."""
+    used = [i for i, s in enumerate(SIGNALS) if not (regime == "unread" and s in DENSE)]
+    signs = np.array([SIGNS[SIGNALS[i]] for i in used])
+    kinds = [k for k in range(len(KINDS)) if (rows.kinds == k).any()]
+    x = np.hstack(
+        [rows.values[:, used] * signs, (rows.kinds[:, None] == np.array(kinds)).astype(float)]
+    )
+    limit = np.r_[np.zeros(len(used)), np.full(len(kinds), -np.inf)]
+    penalty = np.r_[np.full(len(used), L2), np.full(len(kinds), 1e-3)]
+    w = np.zeros(x.shape[1])
+
+    def loss(w: NDArray[np.float64]) -> float:
+        z = x @ w
+        return float((rows.weight * (np.logaddexp(0, z) - rows.truth * z)).sum() + (penalty * w * w).sum() / 2)
+
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(x @ w, -40, 40)))
+        gradient = x.T @ (rows.weight * (p - rows.truth)) + penalty * w
+        free = (w > limit) | (gradient < 0)
+        curvature = (x[:, free].T * (rows.weight * p * (1 - p))) @ x[:, free] + np.diag(penalty[free])
+        step = np.zeros_like(w)
+        step[free] = np.linalg.solve(curvature, gradient[free])
+        size, before = 1.0, loss(w)
+        while size > 1e-6 and loss(np.maximum(limit, w - size * step)) > before:
+            size /= 2
+        moved = np.maximum(limit, w - size * step)
+        if np.abs(moved - w).max() < 1e-6:
+            break
+        w = moved
+    weights = {SIGNALS[i]: round(float(w[n] * signs[n]), 3) for n, i in enumerate(used)}
+    learned = {KINDS[k]: round(float(w[len(used) + n]), 3) for n, k in enumerate(kinds)}
+    lowest = min(learned.values())  # a kind never seen starts from the most careful one
+    return Regime(base={kind: learned.get(kind, lowest) for kind in KINDS}, weights=weights)
+
+
+def gather(data: Path, encoder: Cache) -> dict[str, dict[str, list[Rows]]]:
+    """Set -> regime -> rows."""
+    chance = np.random.default_rng(SEED)
+    found: dict[str, dict[str, list[Rows]]] = {}
+    for task in tasks(data):
+        own = found.setdefault(task.name.split(":")[0].split("-")[0], {r: [] for r in REGIMES})
+        for kind, articles in variants(task):
+            rows = collect(task, articles, encoder, chance)
+            headlines = kind == "headlines" or not any(a.text for a in articles)
+            own["headline" if headlines else "text"].append(rows)
+            if not task.name.startswith("og2021"):
+                own["unread"].append(rows)
+    return found
+
+
+def learn(found: dict[str, dict[str, list[Rows]]], without: str | None = None) -> dict[str, Regime]:
+    regimes = {}
+    for regime in REGIMES:
+        parts = [r for name, own in found.items() if name != without for r in own[regime]]
+        joined = Rows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        regimes[regime] = fit(joined, regime)
+    return regimes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--without", help="leave one set out: korea, localnews, ecbplus, og2021")
+    parser.add_argument("--cache", type=Path, default=Path("/tmp/dateline-bench"))
+    options = parser.parse_args()
+    encoder = Cache(Encoder(EmbedSettings()), options.cache)
+    found = gather(options.data, encoder)
+    encoder.save()
+    file = DecisionFile(
+        model=encoder.name.split("-128")[0],
+        reads=["en"],
+        background=BACKGROUND,
+        made_by="bench/train_match.py",
+        data=sorted(name for name in found if name != options.without),
+        seed=SEED,
+        regimes=learn(found, options.without),
+    )
+    options.out.write_bytes(msgspec.json.format(msgspec.json.encode(file), indent=1) + b"\n")
+
+
+if __name__ == "__main__":
+    main()
