@@ -82,6 +82,7 @@ def _templates() -> jinja2.Environment:
         "why": words.why,
         "marked": words.marked,
         "signal_name": words.signal_name,
+        "signed": words.signed,
         "pushes": charts.pushes,
     }
     environment.filters.update(filters)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from dashboard.words import iso_day
-from stream.records import Decision
+from stream.records import Decision, Signal
 
 WIDTH, HEIGHT = 640.0, 44.0
 # Sixty-four bars stay 3 px wide on a phone of 420 px.
@@ -85,22 +85,24 @@ def _label(start: date, days: int, *, o: int, c: int) -> str:
 class Push:
     """One signal as a bar to the right (for) or left (against) of a middle line at 50."""
 
+    signal: Signal
     x: float
     width: float
-    contribution: float
 
 
 def pushes(decision: Decision) -> list[Push]:
-    """Bars for the decision's signals, in their order, on a common scale of 0–100.
+    """Bars for the decision's signals on a common scale of 0–100, the heaviest first.
 
-    The scale never falls below two log-odds, so that a row of tiny reasons looks tiny.
+    Signals that added nothing are left out: what is shown still sums to the score. The scale
+    never falls below two log-odds, so that a row of tiny reasons looks tiny.
     """
-    largest = max([abs(s.contribution) for s in decision.signals] + [2.0])
+    told = [signal for signal in decision.signals if abs(signal.contribution) >= 0.005]
+    told.sort(key=lambda signal: -abs(signal.contribution))
+    largest = max([abs(signal.contribution) for signal in told] + [2.0])
     bars = []
-    for signal in decision.signals:
+    for signal in told:
         width = round(abs(signal.contribution) / largest * 50, 2)
-        bars.append(Push(50.0 if signal.contribution >= 0 else 50.0 - width, width,
-                         signal.contribution))  # fmt: skip
+        bars.append(Push(signal, 50.0 if signal.contribution >= 0 else 50.0 - width, width))
     return bars
 
 

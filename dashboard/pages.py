@@ -20,8 +20,11 @@ from store.engine import reading
 from stream.records import Decision
 
 # What fits on a laptop without hiding the next event.
-NEWEST_ALERTS, EVENT_ALERTS, EVENT_COVERAGE, NEWEST_STORIES, FIRST_FEEDS = 5, 2, 4, 10, 12
+NEWEST_ALERTS, EVENT_ALERTS, EVENT_COVERAGE, NEWEST_STORIES, FIRST_FEEDS = 4, 2, 4, 10, 12
 PAGE = 50
+CLOSE_CALLS = 3
+# Matches are stored from .05 on; below that only a best rival is kept, which was not close.
+CLOSE = 0.05
 # A story or a list of near-misses longer than this is read through the API.
 MOST_MEMBERS, MOST_NEAR_MISSES, MOST_REVISIONS = 500, 50, 20
 
@@ -50,6 +53,7 @@ def _first(connection: sa.Connection) -> dict[str, Any]:
         "counts": status.counts(connection),
         "events": registered,
         "titles": titles_of(registered),
+        "close_calls": events.close_calls(connection, CLOSE, CLOSE_CALLS),
         "newest_alerts": alerts.alerts(connection, limit=NEWEST_ALERTS),
         "stories": stories.newest(connection, NEWEST_STORIES),
         "feeds": shown_feeds,

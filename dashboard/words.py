@@ -99,27 +99,50 @@ def outside_link(url: str | None) -> str | None:
     return url if parts.scheme in ("http", "https") and parts.netloc else None
 
 
+# The signals of `processors.match` as a person would call them; others are shown by their name.
+_SIGNALS = {
+    "meaning": "Meaning",
+    "detail": "Closest sentence",
+    "examples": "Examples",
+    "against": "Counter-examples",
+    "ahead": "Look-alikes",
+    "actors": "People",
+    "places": "Places",
+    "names": "Names",
+    "own": "Names of its own",
+    "opening": "Opening",
+    "inside": "In the window",
+    "outside": "Off the window",
+    "days": "Days spoken of",
+    "excluded": "Not about",
+    "apart": "Apart from examples",
+}
+
+
 def signal_name(signal: Signal) -> str:
-    """'description_similarity' -> 'Description similarity'."""
-    return signal.name.replace("_", " ").replace(".", " · ").capitalize()
+    return _SIGNALS.get(signal.name) or signal.name.replace("_", " ").capitalize()
 
 
-def strongest(decision: Decision, *, speaking_for: bool) -> list[Signal]:
-    """Signals that speak for (or against) the event, the heaviest first."""
-    sign = 1 if speaking_for else -1
-    telling = [s for s in decision.signals if s.contribution * sign >= TELLING]
-    return sorted(telling, key=lambda s: -s.contribution * sign)
+def signed(value: float) -> str:
+    """'+1.20', '−0.34'."""
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def why(decision: Decision | None) -> str:
     """One line: what spoke most for a match, or most against one."""
     if decision is None:
-        return "The reasons were stored in a form that this release cannot read."
-    heaviest = strongest(decision, speaking_for=decision.matched)[:2]
-    said = [signal.note or signal_name(signal).lower() for signal in heaviest]
-    if not said:
-        return "no single reason stands out" if decision.matched else "little in it speaks for this"
-    return "; ".join(said)
+        return "the reasons were stored in a form that this release cannot read"
+    sign = 1 if decision.matched else -1
+    weighty = sorted(
+        (s for s in decision.signals if s.contribution * sign >= TELLING),
+        key=lambda signal: -signal.contribution * sign,
+    )
+    # Two signals may say the same thing; one that has no clause is told by its name at best.
+    clauses = list(dict.fromkeys(s.note for s in weighty if s.note))
+    clauses = clauses or [signal_name(signal).lower() for signal in weighty]
+    if clauses:
+        return "; ".join(clauses[:2])
+    return "no single reason stands out" if decision.matched else "little in it speaks for this"
 
 
 def marked(sentence: str, names: Sequence[str]) -> Markup:

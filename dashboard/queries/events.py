@@ -105,6 +105,18 @@ def coverage(
     return found, views.count(connection, views.matches, *where)
 
 
+def close_calls(connection: sa.Connection, least: float, limit: int) -> list[Row]:
+    """The newest originals that came near an event (`least` or more) and did not match it."""
+    query = (
+        sa.select(*COLUMNS)
+        .select_from(covered)
+        .where(_m.matched.is_(False), _m.probability >= least, _a.copy_of.is_(None))
+        .order_by(_a.event_time.desc(), _m.probability.desc(), _m.match_id)
+        .limit(limit)
+    )
+    return [with_decision(row) for row in views.rows(connection, query)]
+
+
 def decisions_of(connection: sa.Connection, article_ids: Sequence[str]) -> list[Row]:
     """Every stored decision about these articles, most probable first."""
     query = (

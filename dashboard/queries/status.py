@@ -10,6 +10,9 @@ from dashboard.queries import views
 from dashboard.queries.views import Row, count
 from store import tables
 
+# The five ends of an item, in the order in which people ask for them.
+_FATES = ("stored", "revised", "duplicate", "filtered", "dead")
+
 
 def counts(connection: sa.Connection) -> Row:
     """Articles, stories, events and feeds, the newest article, and the fates by stage."""
@@ -36,14 +39,13 @@ def counts(connection: sa.Connection) -> Row:
 def fates(connection: sa.Connection) -> dict[str, dict[str, int]]:
     """`{stage: {fate: how many}}`."""
     f = views.fates.c
-    query = (
-        sa.select(f.stage, f.fate, sa.func.sum(f["count"]))
-        .group_by(f.stage, f.fate)
-        .order_by(f.stage, f.fate)
-    )
+    query = sa.select(f.stage, f.fate, sa.func.sum(f["count"])).group_by(f.stage, f.fate)
+    counted = {(stage, fate): int(n or 0) for stage, fate, n in connection.execute(query)}
     found: dict[str, dict[str, int]] = {}
-    for stage, fate, number in connection.execute(query):
-        found.setdefault(stage, {})[fate] = int(number or 0)
+    for stage, fate in sorted(
+        counted, key=lambda key: (key[0], _FATES.index(key[1]) if key[1] in _FATES else len(_FATES))
+    ):
+        found.setdefault(stage, {})[fate] = counted[stage, fate]
     return found
 
 
