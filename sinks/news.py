@@ -119,6 +119,10 @@ class Policy(Protocol):
     def channels(self) -> Sequence[str]:
         """Where a telling goes."""
 
+    @property
+    def tells_backfill(self) -> bool:
+        """Are alerts about backfilled articles told, or only kept?"""
+
     def matched(
         self,
         alert: Alert | None,

@@ -294,6 +294,7 @@ fates = sa.Table(
     Column("reason", Text, nullable=False),
     Column("article_id", Text),
     *_log_position(),
+    Index("ix_fates_article_id", "article_id"),
 )
 
 dead = sa.Table(

