@@ -71,7 +71,9 @@ def timeline(
     ]  # fmt: skip
     begin, end = iso_day(starts) or first, iso_day(ends) or last
     window_x = (begin - first).days / per_bar * step
-    window_width = max(0.0, min(WIDTH - window_x, ((end - begin).days + 1) / per_bar * step))
+    # The last bar may stand for fewer days than the others: a window that ends there ends with it.
+    until = WIDTH if end >= last else ((end - first).days + 1) / per_bar * step
+    window_width = max(0.0, until - window_x)
     articles = sum(originals) + sum(copies)
     return Timeline(bars, first, last, round(window_x, 2), round(window_width, 2), articles)
 

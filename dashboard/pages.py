@@ -52,7 +52,7 @@ def _first(connection: sa.Connection) -> dict[str, Any]:
         "tag": status.change_tag(connection),
         "counts": status.counts(connection),
         "events": registered,
-        "titles": titles_of(registered),
+        "titles": {row["event_id"]: row["title"] for row in registered},
         "close_calls": events.close_calls(connection, CLOSE, CLOSE_CALLS),
         "newest_alerts": alerts.alerts(connection, limit=NEWEST_ALERTS),
         "stories": stories.newest(connection, NEWEST_STORIES),
@@ -81,7 +81,7 @@ def event(request: Request) -> Response:
             "event.html",
             tag=status.change_tag(connection),
             event=found,
-            titles=titles_of(registered),
+            titles={row["event_id"]: row["title"] for row in registered},
             timeline=charts.timeline(days, found["starts"], found["ends"]),
             chain=charts.chain(registered, event_id),
             alerts=alerts.alerts(connection, event_id=event_id, limit=PAGE),
@@ -173,7 +173,7 @@ def article(request: Request) -> Response:
             original=original,
             story=stories.story(connection, found["story_id"]),
             decisions=events.decisions_of(connection, [article_id]),
-            titles=titles_of(events.events(connection)),
+            titles=events.titles(connection),
         )
     return HTMLResponse(page)
 
@@ -229,12 +229,8 @@ async def explain(request: Request) -> Response:
 def answer_fragment(request: Request, decisions: list[Decision]) -> str:
     """The answer alone, for the script on the first page."""
     with reading(desk_of(request).engine) as connection:
-        titles = titles_of(events.events(connection))
+        titles = events.titles(connection)
     return render(request, "_answer.html", answer=decisions, titles=titles)
-
-
-def titles_of(registered: list[Row]) -> dict[str, str]:
-    return {row["event_id"]: row["title"] for row in registered}
 
 
 def _no(what: str, name: str, hint: str) -> HTTPException:

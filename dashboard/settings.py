@@ -16,9 +16,9 @@ class DashboardSettings(BaseModel):
         default="127.0.0.1",
         description="Address to listen on. The desk has no login: keep it on loopback.",
     )
-    # 8321 is assigned to nothing that a workstation commonly runs (8000 and 8080 are).
+    # 8642 is assigned to nothing that a workstation commonly runs (8000 and 8080 are).
     port: int = Field(
-        default=8321, ge=0, le=65535, description="Port to listen on; 0 takes any free one."
+        default=8642, ge=0, le=65535, description="Port to listen on; 0 takes any free one."
     )
     allowed_hosts: list[str] = Field(
         default=[],

@@ -35,6 +35,13 @@ def events(connection: sa.Connection) -> list[Row]:
     return found
 
 
+def titles(connection: sa.Connection) -> dict[str, str]:
+    """The title of every registered event."""
+    e = views.events.c
+    query = sa.select(e.event_id, e.title).where(e.removed.is_(False))
+    return {row.event_id: row.title for row in connection.execute(query)}
+
+
 def event(connection: sa.Connection, event_id: str) -> Row | None:
     """One event with its definition (a `Definition`, or None when it cannot be read)."""
     found = next((row for row in events(connection) if row["event_id"] == event_id), None)

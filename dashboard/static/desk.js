@@ -124,6 +124,7 @@ async function look() {
 }
 
 async function follow() {
+  const began = performance.now();
   if (!document.hidden) {
     try {
       await look();
@@ -136,7 +137,9 @@ async function follow() {
     if (live.textContent !== text) live.textContent = text;
   }
   // Doubling from the refresh time to half a minute while the desk is away.
-  setTimeout(follow, Math.min(refresh * 2 ** failures, Math.max(refresh, 30000)));
+  const pause = Math.min(refresh * 2 ** failures, Math.max(refresh, 30000));
+  // A large database may take a second for a page: then look less often than it works.
+  setTimeout(follow, Math.max(pause, 4 * (performance.now() - began)));
 }
 
 if (refresh && parts.length) {
