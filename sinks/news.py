@@ -100,6 +100,7 @@ class Telling:
 
     alert_id: str
     sequence: int
+    at: datetime
     payload: Mapping[str, Any]
 
 

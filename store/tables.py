@@ -273,6 +273,7 @@ outbox = sa.Table(
     Column("alert_id", Text, nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("channel", Text, nullable=False),
+    Column("told_at", UtcDateTime, nullable=False),  # the alert's time: the order of delivery
     Column("payload", Json, nullable=False),
     Column("state", Text, nullable=False),  # pending | sending | sent | failed | unknown | skipped
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -280,6 +281,7 @@ outbox = sa.Table(
     Column("last_error", Text),
     Column("at", UtcDateTime),  # of the last change of state
     Index("ix_outbox_state", "state", "next_at"),
+    Index("ix_outbox_alert_id", "alert_id", "channel", "sequence"),
 )
 
 # The last station of every record: stored, revised, duplicate (by the sink) or dead (by any stage).

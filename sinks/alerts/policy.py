@@ -157,4 +157,4 @@ def _tell(alert: Alert, piece: Piece, reason: Reason | None, moment: Moment) -> 
         "reason": words.reason(piece, reason),
         "desk": words.desk_path(alert.event_id),
     }
-    return Telling(alert.id, alert.sequence, payload)
+    return Telling(alert.id, alert.sequence, alert.updated_at, payload)

@@ -195,6 +195,7 @@ class Books:
                     "alert_id": telling.alert_id,
                     "sequence": telling.sequence,
                     "channel": channel,
+                    "told_at": telling.at,
                     "payload": telling.payload,
                     "state": "pending",
                 }

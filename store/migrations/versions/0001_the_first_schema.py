@@ -180,6 +180,7 @@ def upgrade() -> None:
         sa.Column("alert_id", sa.Text(), nullable=False),
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("told_at", Time, nullable=False),
         sa.Column("payload", Json, nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
@@ -188,6 +189,7 @@ def upgrade() -> None:
         sa.Column("at", Time),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
     )
+    op.create_index("ix_outbox_alert_id", "outbox", ["alert_id", "channel", "sequence"])
     op.create_index("ix_outbox_state", "outbox", ["state", "next_at"])
 
     op.create_table(
@@ -267,6 +269,7 @@ def downgrade() -> None:
     op.drop_table("positions")
     op.drop_table("polls")
     op.drop_index("ix_outbox_state", table_name="outbox")
+    op.drop_index("ix_outbox_alert_id", table_name="outbox")
 
     op.drop_table("outbox")
     op.drop_index("ix_matches_event_id", table_name="matches")

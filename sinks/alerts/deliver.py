@@ -1,0 +1,150 @@
+"""The deliverer: takes tellings from the outbox and brings them to their channels.
+
+Nothing is sent inside a transaction. Each channel has a thread of its own, so a slow receiver
+delays nobody else. What was claimed by a deliverer that then died is taken again after the
+deadline: by an idempotent channel; otherwise it may have arrived, and is marked unknown.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from prometheus_client import Counter
+
+from sinks.alerts import channels as known_channels
+from sinks.alerts.channels.contract import Channel, Message, NotSent, OutcomeUnknown, Refused
+from sinks.alerts.outbox import Claim, Outbox, spread
+from sinks.alerts.settings import AlertSettings
+from store.engine import describe, translated
+from stream.errors import DatelineError, Unavailable
+
+_deliveries = Counter(
+    "dateline_deliveries_total",
+    "Attempts to deliver an alert, by what became of them",
+    ["channel", "state"],
+)
+# What a claim is good for beyond the sending deadline: writing down the outcome.
+MARGIN_S = 30.0
+# Enough to fill a queue's page after an outage without holding up a shutdown for long.
+AT_ONCE = 100
+
+
+class Deliverer:
+    """`run(stop)` until told to stop; `step()` delivers what is due now, for tests and replays."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        settings: AlertSettings,
+        *,
+        channels: Sequence[Channel] | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._engine, self._settings, self._clock = engine, settings, clock
+        self._channels = known_channels.make(settings) if channels is None else list(channels)
+        self._say = structlog.get_logger("dateline.deliver")
+
+    def run(self, stop: threading.Event) -> None:
+        """A thread for each channel. An error that waiting does not cure ends all of them."""
+        ended = threading.Event()
+        errors: list[BaseException] = []
+
+        def work(channel: Channel) -> None:
+            try:
+                while not (stop.is_set() or ended.is_set()):
+                    try:
+                        sent = self._deliver(channel)
+                    except Unavailable as error:
+                        self._say.warning("deliver.waiting", error=str(error))
+                        sent = 0
+                    if not sent:
+                        stop.wait(self._settings.poll)
+            except BaseException as error:
+                errors.append(error)
+                ended.set()
+
+        threads = [
+            threading.Thread(target=work, args=(channel,), name=f"deliver-{channel.name}")
+            for channel in self._channels
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if not threads:
+            stop.wait()
+        self._engine.dispose()
+        if errors:
+            raise errors[0]
+
+    def step(self) -> int:
+        """One round over all channels; how many messages it tried to send."""
+        return sum(self._deliver(channel) for channel in self._channels)
+
+    def _deliver(self, channel: Channel) -> int:
+        outbox = Outbox(self._engine, channel.name)
+        for count in range(AT_ONCE):
+            now = self._clock()
+            until = now + timedelta(seconds=self._settings.deadline + MARGIN_S)
+            settle = timedelta(seconds=self._settings.settle)
+            with translated(describe(self._engine)):
+                claim = outbox.claim(now, until, settle)
+                if claim is None:
+                    return count
+                page = outbox.page(claim.payload["event"]["id"]) if channel.wants_page else []
+            state, error, next_at = self._send(channel, claim, Message(
+                claim.id, claim.payload, now, page
+            ))  # fmt: skip
+            with translated(describe(self._engine)):
+                outbox.mark(claim, state, self._clock(), error=error, next_at=next_at)
+            self._count(channel, claim, state, error)
+        return AT_ONCE
+
+    def _send(
+        self, channel: Channel, claim: Claim, message: Message
+    ) -> tuple[str, str | None, datetime | None]:
+        """The state to store, the error in words, and when to try again."""
+        if not claim.fresh and not channel.idempotent:
+            return "unknown", "the deliverer stopped while it was sending", None
+        try:
+            channel.send(message)
+        except Refused as error:
+            return "failed", str(error), None
+        except NotSent as error:
+            return self._later("pending", claim, str(error), error.retry_after)
+        except OutcomeUnknown as error:
+            if channel.idempotent:
+                return self._later("unknown", claim, str(error), None)
+            return "unknown", str(error), None
+        except DatelineError:
+            raise
+        except Exception as error:
+            # A channel that breaks on one message must not hold up the others.
+            self._say.error("deliver.channel_failed", channel=channel.name, exc_info=error)
+            return self._later("pending", claim, f"{type(error).__name__}: {error}", None)
+        return "sent", None, None
+
+    def _later(
+        self, state: str, claim: Claim, error: str, retry_after: float | None
+    ) -> tuple[str, str, datetime | None]:
+        s = self._settings
+        if claim.attempts >= s.attempts:
+            perhaps = "it may have arrived, " if state == "unknown" else ""
+            return "failed", f"given up after {claim.attempts} attempts, {perhaps}{error}", None
+        # 2 ** 20 is beyond any sensible last_retry, and keeps the number finite.
+        wait = min(s.last_retry, s.first_retry * 2 ** min(claim.attempts - 1, 20))
+        wait = max(wait * spread(claim.id, claim.attempts), retry_after or 0.0)
+        return state, error, self._clock() + timedelta(seconds=wait)
+
+    def _count(self, channel: Channel, claim: Claim, state: str, error: str | None) -> None:
+        _deliveries.labels(channel.name, "retried" if state == "pending" else state).inc()
+        if error is not None:
+            log = self._say.error if state == "failed" else self._say.warning
+            log(
+                "deliver.not_sent", channel=channel.name, alert=claim.payload["alert_id"],
+                state=state, attempts=claim.attempts, error=error,
+            )  # fmt: skip
