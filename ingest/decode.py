@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from html.entities import html5
 
 import chardet
 
@@ -53,8 +54,14 @@ _SAMPLE = 200_000
 # Broken UTF-8 is still UTF-8 when at most one character in ten beyond ASCII is a bad byte.
 _BAD_SHARE = 0.1
 
-_CHARREF = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,12})|(\d{1,12}));")
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_REFERENCE = re.compile(
+    r"&(?:#[xX](?P<hex>[0-9a-fA-F]{1,12});|#(?P<dec>\d{1,12});|(?P<name>[A-Za-z][A-Za-z0-9]{1,31};))?"
+)
+_XML_NAMES = {"amp;", "lt;", "gt;", "quot;", "apos;"}
+# Terminal escape sequences go as a whole, other controls alone.
+_CONTROLS = re.compile(
+    "\x1b\\[[0-9;?]{0,20}[a-zA-Z]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]"
+)
 
 
 def decode(body: bytes, content_type: str = "") -> tuple[str, str]:
@@ -62,8 +69,17 @@ def decode(body: bytes, content_type: str = "") -> tuple[str, str]:
     encoding, start = _encoding(body, content_type)
     text = body[start:].decode(encoding, errors="replace")
     text = _DECLARATION.sub("", text.lstrip("\ufeff"), count=1)
-    text = _CHARREF.sub(_legal_reference, text)
     return _CONTROLS.sub("", text).lstrip(), encoding
+
+
+def legal_references(text: str) -> str:
+    """XML with only such references as every parser accepts, meaning what a browser would show.
+
+    Numbers 128–159 mean windows-1252; numbers that no document may hold (NUL, surrogates, beyond
+    Unicode) go. HTML's names become their letters; other names, which only a DTD could define,
+    and bare ampersands become text: entities are never expanded.
+    """
+    return _REFERENCE.sub(_legal, text)
 
 
 def _encoding(body: bytes, content_type: str) -> tuple[str, int]:
@@ -118,10 +134,12 @@ def _detect(body: bytes) -> str | None:
     return _known(name) if name else None
 
 
-def _legal_reference(match: re.Match[str]) -> str:
-    """Numbers 128–159 mean windows-1252, as every browser reads them; what no document may hold
-    (NUL, surrogates, beyond Unicode) makes XML parsers fail or raise, so it goes."""
-    number = int(match[1], 16) if match[1] else int(match[2])
+def _legal(match: re.Match[str]) -> str:
+    if name := match["name"]:
+        return match[0] if name in _XML_NAMES else html5.get(name, f"&amp;{name}")
+    if not (digits := match["hex"] or match["dec"]):
+        return "&amp;"
+    number = int(digits, 16 if match["hex"] else 10)
     if 0x80 <= number <= 0x9F:
         return bytes([number]).decode("cp1252", errors="ignore")
     legal = number in (9, 10, 13) or 0x20 <= number <= 0xD7FF or 0xE000 <= number <= 0x10FFFF

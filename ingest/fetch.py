@@ -106,18 +106,17 @@ class Fetcher:
                 if isinstance(inner, RefusedAddress):
                     return _refused(inner)
                 inner = getattr(inner, "os_error", None) or inner.__cause__
-            return FetchError(kind="connection", sentence=f"cannot connect ({error})"[:300])
+            return FetchError(kind="connection", sentence=f"cannot connect ({_why(error)})")
         except (aiohttp.InvalidURL, ValueError) as error:
             return FetchError(
-                kind="url", sentence=f"not an address that can be asked ({error})"[:300]
+                kind="url", sentence=f"not an address that can be asked ({_why(error)})"
             )
         except aiohttp.ClientPayloadError as error:
             return FetchError(
-                kind="encoding", sentence=f"the answer was cut short or garbled ({error})"[:300]
+                kind="encoding", sentence=f"the answer was cut short or garbled ({_why(error)})"
             )
         except (aiohttp.ClientError, OSError) as error:
-            why = str(error) or type(error).__name__
-            return FetchError(kind="connection", sentence=f"no usable answer ({why})"[:300])
+            return FetchError(kind="connection", sentence=f"no usable answer ({_why(error)})")
 
     async def _follow(
         self, url: str, conditions: dict[str, str]
@@ -184,6 +183,10 @@ def _refused(error: RefusedAddress) -> FetchError:
         kind="address",
         sentence=f"{error}; name its network in ingest.allow_networks if it should be asked",
     )
+
+
+def _why(error: BaseException) -> str:
+    return " ".join(str(error).split())[:250] or type(error).__name__
 
 
 def _validator(value: str | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 import feedparser
 
 from ingest import clean, dates, jsonfeed, urls
-from ingest.decode import decode
+from ingest.decode import decode, legal_references
 from ingest.items import Document, Item, Refusal
 
 _ITEM = re.compile(r"<(?:\w{1,20}:)?(item|entry)[\s>/]", re.IGNORECASE)
@@ -38,7 +38,7 @@ def parse(body: bytes, content_type: str, base: str, max_items: int) -> Document
         return Refusal(
             kind="not-a-feed", sentence="expected RSS, Atom or JSON Feed, got something else"
         )
-    text, left_out = _bounded(text, max_items)
+    text, left_out = _bounded(legal_references(text), max_items)
     parsed = feedparser.parse(
         io.BytesIO(text.encode("utf-8", errors="replace")),
         response_headers={
@@ -53,6 +53,10 @@ def parse(body: bytes, content_type: str, base: str, max_items: int) -> Document
         return Refusal(
             kind="not-a-feed",
             sentence="expected a feed, got XML that holds none; check the address",
+        )
+    if not parsed.entries and _ITEM.search(text):
+        return Refusal(
+            kind="broken", sentence="the document has items but is too broken for any to be read"
         )
     claim = parsed.feed.get("language")
     return Document(
@@ -135,4 +139,6 @@ def _link(entry: Any, base: str) -> str | None:
     candidates += alternates[:1]
     if guid.startswith(("http://", "https://")) and entry.get("guidislink"):
         candidates.append(guid)
-    return next((u for c in candidates if c and (u := urls.canonical(str(c), base))), None)
+    itself = urls.canonical(base)  # an empty link, or only a fragment, resolves to the feed
+    found = (urls.canonical(str(c), base) for c in candidates if c)
+    return next((u for u in found if u and u != itself), None)

@@ -1,0 +1,91 @@
+"""Which encoding a document is read with."""
+
+from __future__ import annotations
+
+import codecs
+
+import pytest
+
+from ingest.decode import decode
+
+TITLE = "朝鲜半岛 – Zürich – Новости"
+UTF8 = "utf-8"
+
+
+def _xml(text: str, declared: str | None) -> str:
+    declaration = f'<?xml version="1.0" encoding="{declared}"?>' if declared else ""
+    return f"{declaration}<rss><title>{text}</title></rss>"
+
+
+@pytest.mark.parametrize("declared", [None, "iso-8859-1", "windows-1252", "koi8-r", "no-such-name"])
+@pytest.mark.parametrize("header", ["", "application/xml; charset=koi8-r", "text/xml"])
+def test_valid_utf8_is_utf8_whatever_is_said(declared: str | None, header: str) -> None:
+    text, encoding = decode(_xml(TITLE, declared).encode(), header)
+    assert (TITLE in text, encoding) == (True, UTF8)
+
+
+@pytest.mark.parametrize(
+    "name", ["zlib_codec", "base64_codec", "bz2_codec", "idna", "punycode", "undefined", "utf-7",
+             "unicode_escape", "x" * 20_000]
+)  # fmt: skip
+def test_codecs_that_are_no_encodings_are_never_used(name: str) -> None:
+    text, encoding = decode(_xml("+ADw-script+AD4- \\u003c", name).encode(), "")
+    assert encoding == UTF8
+    assert "+ADw-script+AD4- \\u003c" in text
+
+
+@pytest.mark.parametrize(
+    ("encoding", "mark"),
+    [
+        ("utf-8", codecs.BOM_UTF8),
+        ("utf-16-le", codecs.BOM_UTF16_LE),
+        ("utf-16-be", codecs.BOM_UTF16_BE),
+        ("utf-32-le", codecs.BOM_UTF32_LE),
+        ("utf-16-le", b""),
+        ("utf-16-be", b""),
+        ("utf-32-be", b""),
+    ],
+)
+def test_wide_encodings_are_read_with_and_without_mark(encoding: str, mark: bytes) -> None:
+    text, used = decode(mark + _xml(TITLE, "utf-8").encode(encoding), "")
+    assert used == encoding
+    assert text == f"<rss><title>{TITLE}</title></rss>"
+
+
+def test_the_declaration_comes_before_the_header() -> None:
+    text, _ = decode(_xml("Новости", "windows-1251").encode("cp1251"), "text/xml; charset=koi8-r")
+    assert "Новости" in text
+
+
+def test_the_header_counts_when_nothing_is_declared() -> None:
+    text, _ = decode(_xml("Новости", None).encode("koi8-r"), "text/xml; charset=koi8-r")
+    assert "Новости" in text
+
+
+def test_gb2312_is_read_as_its_superset() -> None:
+    text, _ = decode(_xml("朱镕基与㐀", "gb2312").encode("gb18030"), "")
+    assert "朱镕基与㐀" in text
+
+
+def test_one_bad_byte_does_not_change_the_encoding() -> None:
+    body = _xml("Zürich über Köln, größer, schöner " + TITLE, "utf-8").encode() + b"\xff"
+    text, encoding = decode(body, "")
+    assert encoding == UTF8
+    assert TITLE in text
+
+
+SAMPLES = {
+    "big5": "朝鮮半島的和平進程取得重大進展，兩國領導人在板門店舉行會談，討論了核武器問題和經濟合作的前景。",
+    "euc-jp": "日本の首相は水曜日に記者会見を開き、辞任する意向を表明した。後任を選ぶ選挙は来月に行われる見通しだ。",
+    "shift_jis": "日本の首相は水曜日に記者会見を開き、辞任する意向を表明した。後任を選ぶ選挙は来月に行われる見通しだ。",
+    "euc-kr": "대통령은 수요일 기자회견을 열고 사임 의사를 밝혔다. 후임자를 뽑는 선거는 다음 달에 치러질 전망이다.",
+    "koi8-r": "Президент заявил в среду на пресс-конференции, что уходит в отставку. Выборы пройдут через месяц.",
+    "windows-1251": "Президент заявил в среду на пресс-конференции, что уходит в отставку. Выборы через месяц.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", SAMPLES)
+def test_undeclared_encodings_are_detected(encoding: str) -> None:
+    body = "".join(f"<item><title>{SAMPLES[encoding]}</title></item>" for _ in range(3))
+    text, _ = decode(f"<rss><channel>{body}</channel></rss>".encode(encoding), "")
+    assert SAMPLES[encoding] in text
