@@ -112,6 +112,7 @@ def pushes(decision: Decision) -> list[Push]:
 class Link:
     event_id: str
     title: str
+    label: str  # the place that the title names, when that tells the links apart; else the title
     here: bool
 
 
@@ -147,7 +148,16 @@ def chain(events: Sequence[dict[str, object]], event_id: str) -> list[Link]:
         place(key, frozenset())
     if len(ordered) < 2:
         return []
-    return [Link(key, str(by_id[key]["title"]), key == event_id) for key in ordered]
+    labels = {key: _place(by_id[key]) for key in ordered}
+    if len(set(labels.values())) < len(ordered):
+        labels = {key: str(by_id[key]["title"]) for key in ordered}
+    return [Link(key, str(by_id[key]["title"]), labels[key], key == event_id) for key in ordered]
+
+
+def _place(event: dict[str, object]) -> str:
+    title, places = str(event["title"]), event["places"]
+    named = [place for place in places if place in title] if isinstance(places, list) else []
+    return str(named[0]) if named else title
 
 
 def _ids(follows: object) -> list[str]:

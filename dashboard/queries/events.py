@@ -29,10 +29,20 @@ def events(connection: sa.Connection) -> list[Row]:
     found = views.rows(connection, sa.select(views.events).where(views.events.c.removed.is_(False)))
     found.sort(key=lambda row: (row["starts"] or "9999", row["event_id"]), reverse=True)
     sources = _sources(connection)
+    e = tables.events.c
+    defined = {row.id: row.definition for row in connection.execute(sa.select(e.id, e.definition))}
     for row in found:
+        row["places"] = _places(defined.get(row["event_id"]))
         row["follows"] = list(row["follows"] or [])
         row["independent_sources"] = sources.get(row["event_id"], 0)
     return found
+
+
+def _places(definition: Any) -> list[str]:
+    try:
+        return [place.name for place in msgspec.convert(definition, Definition).places]
+    except msgspec.ValidationError:
+        return []
 
 
 def titles(connection: sa.Connection) -> dict[str, str]:
