@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -15,6 +16,8 @@ from stream.log.contract import LogRecord
 
 # A dead letter must itself be small: enough of the message to act on.
 MESSAGE_CHARS = 1000
+# From the stage's own line down to where it failed.
+FRAMES = 8
 
 T = TypeVar("T")
 Work = Callable[[Sequence[LogRecord]], list[T]]
@@ -57,13 +60,19 @@ def letter(stage: str, record: LogRecord, error: Exception, attempts: int) -> re
     )
 
 
+def where(error: Exception) -> str:
+    """The innermost frames of a fault of ours. Without the message, which may hold the record."""
+    return "".join(traceback.format_tb(error.__traceback__)[-FRAMES:])
+
+
 class _Ids(Struct):
     id: str | None = None
     article_id: str | None = None
     revision: str | None = None
-    article: msgspec.Raw | None = None
-    embedded: msgspec.Raw | None = None
-    placed: msgspec.Raw | None = None
+    # Empty when absent; msgspec takes nothing but null for `Raw | None`.
+    article: msgspec.Raw = msgspec.Raw(b"")
+    embedded: msgspec.Raw = msgspec.Raw(b"")
+    placed: msgspec.Raw = msgspec.Raw(b"")
 
 
 def _article_of(value: bytes | msgspec.Raw) -> tuple[str | None, str | None]:
@@ -73,6 +82,6 @@ def _article_of(value: bytes | msgspec.Raw) -> tuple[str | None, str | None]:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None, None
     for inner in (ids.placed, ids.embedded, ids.article):
-        if inner is not None:
+        if bytes(inner):
             return _article_of(inner)
     return ids.article_id or ids.id, ids.revision

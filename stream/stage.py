@@ -197,15 +197,15 @@ class Loop:
     def _bury(self, record: LogRecord, error: Exception, tries: int) -> _Encoded:
         self.stage.skip(record, error)
         self.metrics.dead(error)
-        where = f"{record.topic}/{record.partition}/{record.offset}"
+        source = f"{record.topic}/{record.partition}/{record.offset}"
         self._say.error(
             "stage.dead_letter",
-            record=where,
+            record=source,
             error=f"{type(error).__name__}: {error}"[:500],
-            exc_info=None if isinstance(error, BadRecord) else error,
+            where=None if isinstance(error, BadRecord) else poison.where(error),
         )
         letter = poison.letter(self.stage.name, record, error, tries)
-        return _encode(Output(records.DEAD, letter, key=where))
+        return _encode(Output(records.DEAD, letter, key=source))
 
     def _produce(self, outputs: Sequence[_Encoded]) -> None:
         assert self._producer is not None
