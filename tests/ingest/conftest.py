@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -65,8 +66,9 @@ async def started(site: Site) -> web.AppRunner:
 class World:
     """A database, a log, a clock and a site; `polled()` polls what is due."""
 
-    def __init__(self, folder: Path) -> None:
-        self.engine = open_database(f"sqlite:///{folder / 'dateline.db'}", upgrade=True)
+    def __init__(self, folder: Path, empty_database: Path) -> None:
+        shutil.copyfile(empty_database, folder / "dateline.db")
+        self.engine = open_database(f"sqlite:///{folder / 'dateline.db'}")
         self.log = SqliteLog(folder / "log.db")
         self.log.create_topics(topics(1))
         self.clock = VirtualClock(START)
@@ -74,6 +76,7 @@ class World:
             allow_networks=["127.0.0.0/8"], host_gap=0, deadline=5, parse_deadline=30
         )
         self.site = Site()
+        self._poller: Poller | None = None
 
     def poller(self) -> Poller:
         return Poller(self.engine, self.log, self.settings, self.clock)
@@ -81,8 +84,14 @@ class World:
     async def polled(self, after: timedelta = timedelta(days=1)) -> list[PollReport]:
         """Let `after` pass, then poll what is due."""
         await self.clock.sleep_until(self.clock.now() + after, asyncio.Event())
-        async with self.poller() as poller:
-            return await poller.poll_due()
+        if self._poller is None:
+            self._poller = await self.poller().__aenter__()
+        return await self._poller.poll_due()
+
+    async def stop(self) -> None:
+        poller, self._poller = self._poller, None
+        if poller is not None:
+            await poller.__aexit__(None, None, None)
 
     def articles(self) -> list[Article]:
         return [
@@ -98,21 +107,32 @@ class World:
         self.engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy: migrating for every test would take most of the time."""
+    path = tmp_path_factory.mktemp("empty") / "dateline.db"
+    open_database(f"sqlite:///{path}", upgrade=True).dispose()
+    return path
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
+def world(tmp_path: Path, empty_database: Path) -> Iterator[World]:
+    made = World(tmp_path, empty_database)
     yield made
     made.close()
 
 
-def running(scenario: Callable[[], Awaitable[None]], site: Site) -> None:
-    """Run an async test against `site`, which is stopped whatever happens."""
+def running(scenario: Callable[[], Awaitable[None]], place: Site | World) -> None:
+    """Run an async test against a site (and its world), stopped whatever happens."""
+    site = place.site if isinstance(place, World) else place
 
     async def main() -> None:
         runner = await started(site)
         try:
             await scenario()
         finally:
+            if isinstance(place, World):
+                await place.stop()
             await runner.cleanup()
 
     asyncio.run(main())

@@ -59,9 +59,8 @@ def test_gone_is_believed_after_repeats_only(world: World) -> None:
 def test_opml_goes_out_and_comes_back(world: World, tmp_path: Path) -> None:
     feeds.add(world.engine, "https://news.example/rss", title="News & more", now=START)
     opml.write(tmp_path / "feeds.opml", feeds.listing(world.engine))
-    assert opml.read(tmp_path / "feeds.opml") == [
-        opml.Entry("https://news.example/rss", "News & more")
-    ]
+    (entry,) = opml.read(tmp_path / "feeds.opml")
+    assert entry == opml.Entry("https://news.example/rss", "News & more")
 
 
 @pytest.mark.parametrize(
@@ -101,6 +100,6 @@ def test_check_asks_a_url_and_says_why_it_failed(world: World) -> None:
         with pytest.raises(DatelineError, match="not public"):
             await asyncio.to_thread(check, world.site.url("/a"), IngestSettings())
 
-    running(scenario, world.site)
+    running(scenario, world)
     with pytest.raises(UsageError):
         check("nothing", world.settings)

@@ -31,19 +31,27 @@ def refused(body: bytes) -> Refusal:
 
 RSS_091 = """<?xml version="1.0"?><rss version="0.91"><channel><title>T</title>
 <link>https://news.example/</link><language>en</language>
-<item><title>Ferry sinks</title><link>https://news.example/1</link><description>Forty saved.</description></item>
+<item><title>Ferry sinks</title><link>https://news.example/1</link>
+<description>Forty saved.</description></item>
 </channel></rss>"""
 RSS_10 = """<?xml version="1.0"?><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 xmlns="http://purl.org/rss/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/">
-<channel rdf:about="https://news.example/"><title>T</title><link>https://news.example/</link></channel>
-<item rdf:about="https://news.example/1"><title>Ferry sinks</title><link>https://news.example/1</link>
-<description>Forty saved.</description><dc:date>2021-09-20T14:00:00+02:00</dc:date></item></rdf:RDF>"""
-RSS_20 = """<?xml version="1.0"?><rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/">
+<channel rdf:about="https://news.example/"><title>T</title>
+<link>https://news.example/</link></channel>
+<item rdf:about="https://news.example/1"><title>Ferry sinks</title>
+<link>https://news.example/1</link>
+<description>Forty saved.</description>
+<dc:date>2021-09-20T14:00:00+02:00</dc:date></item></rdf:RDF>"""
+RSS_20 = """<?xml version="1.0"?>
+<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/">
 <channel><title>T</title><link>https://news.example/</link>
-<item><title>Ferry sinks</title><link>https://news.example/1</link><guid>https://news.example/1</guid>
-<description>Short.</description><content:encoded><![CDATA[<p>Forty <b>saved</b>.</p>]]></content:encoded>
+<item><title>Ferry sinks</title><link>https://news.example/1</link>
+<guid>https://news.example/1</guid>
+<description>Short.</description>
+<content:encoded><![CDATA[<p>Forty <b>saved</b>.</p>]]></content:encoded>
 <pubDate>Mon, 20 Sep 2021 12:00:00 GMT</pubDate></item></channel></rss>"""
-ATOM = """<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>T</title><id>urn:f</id>
+ATOM = """<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom">
+<title>T</title><id>urn:f</id>
 <updated>2021-09-20T12:00:00Z</updated><entry><title>Ferry sinks</title><id>urn:1</id>
 <link rel="self" href="https://news.example/self"/><link href="https://news.example/1"/>
 <published>2021-09-20T12:00:00Z</published><updated>2021-09-21T12:00:00Z</updated>
@@ -170,10 +178,8 @@ def test_titles_are_plain_text(raw: str, title: str) -> None:
 
 
 def test_one_bad_json_item_never_loses_the_others() -> None:
-    feed = {
-        "version": "https://jsonfeed.org/version/1",
-        "items": [None, 5, {"title": ["x"]}, {"title": "OK"}],
-    }
+    items = [None, 5, {"title": ["x"]}, {"title": "OK"}]
+    feed = {"version": "https://jsonfeed.org/version/1", "items": items}
     document = read(json.dumps(feed))
     assert [i.title for i in document.items if not i.error] == ["", "OK"]
     assert sum(1 for i in document.items if i.error) == 2

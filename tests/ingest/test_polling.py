@@ -61,7 +61,7 @@ def test_captured_feeds_have_a_fate_for_every_item_and_bring_nothing_new_twice(
         seen = [{r.url: sum(r.counts.values()) for r in polled} for polled in (first, second)]
         assert seen[0] == seen[1]
 
-    running(scenario, world.site)
+    running(scenario, world)
 
 
 def test_every_poll_leaves_a_row_whose_fates_add_up(world: World) -> None:
@@ -71,7 +71,7 @@ def test_every_poll_leaves_a_row_whose_fates_add_up(world: World) -> None:
         _add(world, "/a")
         await world.polled()
 
-    running(scenario, world.site)
+    running(scenario, world)
     (row,) = world.ledger()
     assert (row.seen, row.stored, row.duplicate, row.filtered, row.dead) == (4, 2, 1, 1, 0)
     assert row.reasons["filtered: no title and no text"] == 1
@@ -91,7 +91,7 @@ def test_an_unchanged_feed_is_asked_conditionally(world: World) -> None:
         (report,) = await world.polled()
         assert (report.status, report.outcome, report.counts) == (304, "unchanged", {})
 
-    running(scenario, world.site)
+    running(scenario, world)
     assert [row.seen for row in world.ledger()] == [1, 0]
     assert len(world.articles()) == 1
 
@@ -107,7 +107,7 @@ def test_articles_are_appended_oldest_first(world: World) -> None:
         _add(world, "/a")
         await world.polled()
 
-    running(scenario, world.site)
+    running(scenario, world)
     assert [a.ref for a in world.articles()] == ["id-2", "id-1", "id-3"]
     undated = world.articles()[2]
     assert undated.published is None
@@ -122,7 +122,7 @@ def test_a_text_that_returns_to_an_earlier_wording_is_a_third_revision(world: Wo
             world.site.pages["/a"] = rss(item(1, text=text))
             await world.polled()
 
-    running(scenario, world.site)
+    running(scenario, world)
     found = world.articles()
     assert len({a.id for a in found}) == 1
     assert len({a.revision for a in found}) == 3
@@ -135,7 +135,7 @@ def test_an_item_that_vanishes_and_returns_is_nothing_new(world: World) -> None:
             world.site.pages["/a"] = rss(*items)
             await world.polled()
 
-    running(scenario, world.site)
+    running(scenario, world)
     assert len(world.articles()) == 2
 
 
@@ -146,7 +146,7 @@ def test_new_dates_alone_are_nothing_new(world: World) -> None:
             world.site.pages["/a"] = rss(item(1, date=f"Mon, 20 Sep 2021 {hour}:00:00 GMT"))
             await world.polled()
 
-    running(scenario, world.site)
+    running(scenario, world)
     assert len(world.articles()) == 1
 
 
@@ -168,7 +168,7 @@ def test_the_fullest_text_wins_between_feeds_of_an_outlet(world: World) -> None:
         world.site.pages["/full"] = rss(item(1, text="A boat sank."))
         await world.polled()
 
-    running(scenario, world.site)
+    running(scenario, world)
     assert [a.text for a in world.articles()] == [short, full, "A boat sank."]
     assert len({a.id for a in world.articles()}) == 1
 
@@ -186,7 +186,7 @@ def test_an_aggregator_does_not_replace_the_publishers_words(world: World) -> No
         reports = await world.polled()
         assert {"duplicate: another outlet's article": 1} in [r.reasons for r in reports]
 
-    running(scenario, world.site)
+    running(scenario, world)
     assert len(world.articles()) == 1
 
 
@@ -202,7 +202,7 @@ def test_an_edited_headline_with_a_new_address_is_the_same_article(world: World)
         )
         await world.polled()
 
-    running(scenario, world.site)
+    running(scenario, world)
     first, second = world.articles()
     assert first.id == second.id
     assert first.revision != second.revision
@@ -227,7 +227,7 @@ def test_a_guid_reused_for_another_story_is_a_new_article(world: World) -> None:
         )
         await world.polled()
 
-    running(scenario, world.site)
+    running(scenario, world)
     assert len({a.id for a in world.articles()}) == 2
 
 
@@ -249,7 +249,7 @@ def test_a_crash_between_append_and_save_appends_the_same_again(
             assert db.execute(sa.select(identities)).all() == []
         await world.polled()
 
-    running(scenario, world.site)
+    running(scenario, world)
     found = [(a.id, a.revision) for a in world.articles()]
     assert found[:2] == found[2:]
     assert [row.stored for row in world.ledger()] == [2]
@@ -263,7 +263,7 @@ def test_a_web_page_is_an_error_and_brings_nothing(world: World) -> None:
         (report,) = await world.polled()
         assert report.outcome == "page"
 
-    running(scenario, world.site)
+    running(scenario, world)
     (feed,) = feeds.listing(world.engine)
     assert feed.errors_in_row == 1
     assert feed.error is not None
@@ -294,7 +294,7 @@ def test_a_hanging_feed_does_not_delay_the_others(world: World) -> None:
         async with world.poller() as poller:
             assert [r.outcome for r in await poller.poll_due()] == ["ok", "ok"]
 
-    running(scenario, world.site)
+    running(scenario, world)
 
 
 def test_a_server_that_drips_meets_the_deadline(world: World) -> None:
@@ -317,7 +317,7 @@ def test_a_server_that_drips_meets_the_deadline(world: World) -> None:
         reports = await world.polled()
         assert [r.outcome for r in reports] == ["timeout", "ok"]
 
-    running(scenario, world.site)
+    running(scenario, world)
 
 
 def test_a_bomb_is_stopped_while_it_unpacks(world: World) -> None:
@@ -333,7 +333,7 @@ def test_a_bomb_is_stopped_while_it_unpacks(world: World) -> None:
         (report,) = await world.polled()
         assert report.outcome == "too-large"
 
-    running(scenario, world.site)
+    running(scenario, world)
 
 
 def test_errors_back_off_and_a_success_forgives(world: World) -> None:
@@ -348,7 +348,7 @@ def test_errors_back_off_and_a_success_forgives(world: World) -> None:
         (report,) = await world.polled()
         assert report.outcome == "ok"
 
-    running(scenario, world.site)
+    running(scenario, world)
     (feed,) = feeds.listing(world.engine)
     assert (feed.errors_in_row, feed.error) == (0, None)
 
@@ -364,7 +364,7 @@ def test_retry_after_is_respected_within_bounds(world: World) -> None:
         (report,) = await world.polled()
         assert report.next_at - report.at > timedelta(seconds=7200 * 0.9)
 
-    running(scenario, world.site)
+    running(scenario, world)
 
 
 def test_a_gap_between_two_polls_is_reported(world: World) -> None:
@@ -375,7 +375,7 @@ def test_a_gap_between_two_polls_is_reported(world: World) -> None:
         world.site.pages["/a"] = rss(item(3), item(4))
         assert (await world.polled())[0].missed
 
-    running(scenario, world.site)
+    running(scenario, world)
 
 
 def test_a_cut_off_last_item_is_dead_and_comes_whole_later(world: World) -> None:
@@ -390,7 +390,7 @@ def test_a_cut_off_last_item_is_dead_and_comes_whole_later(world: World) -> None
         (report,) = await world.polled()
         assert _sums(report) == {"duplicate": 1, "stored": 1}
 
-    running(scenario, world.site)
+    running(scenario, world)
 
 
 def test_run_polls_until_the_clock_ends(world: World) -> None:
@@ -403,7 +403,7 @@ def test_run_polls_until_the_clock_ends(world: World) -> None:
         _add(world, "/a")
         await asyncio.wait_for(world.poller().run(asyncio.Event()), 60)
 
-    running(scenario, world.site)
+    running(scenario, world)
     assert len(world.articles()) == 1
     times = [row.at for row in world.ledger()]
     assert len(times) > 4
@@ -425,7 +425,7 @@ def test_run_on_real_time_polls_and_stops_when_told(world: World) -> None:
         _add(world, "/a")
         await asyncio.wait_for(world.poller().run(stop), 60)
 
-    running(scenario, world.site)
+    running(scenario, world)
     assert len(world.articles()) == 1  # the poll in hand was finished
 
 
@@ -438,7 +438,7 @@ def test_removing_a_feed_forgets_what_it_showed(world: World) -> None:
         assert feeds.remove(world.engine, url)
         assert not feeds.remove(world.engine, url)
 
-    running(scenario, world.site)
+    running(scenario, world)
     with world.engine.connect() as db:
         assert db.execute(sa.select(feed_items)).all() == []
         assert db.execute(sa.select(feeds_table)).all() == []

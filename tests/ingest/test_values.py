@@ -109,7 +109,7 @@ def test_html_becomes_plain_text(markup: str, text: str) -> None:
 
 
 def test_cutting_ends_with_a_sentence_and_never_inside_a_letter() -> None:
-    assert clean.cut("One two three four. Five six seven eight nine.", 22) == "One two three four."
+    assert clean.cut("One two three four. Five six seven eight nine.", 20) == "One two three four."
     assert clean.cut("é" * 10, 5) == "éé"
     assert clean.cut("short", 100) == "short"
 
@@ -132,9 +132,7 @@ def test_language_is_identified_and_a_claim_is_a_hint(
 
 def test_content_hash_ignores_what_readers_do_not_see() -> None:
     assert identity.content_hash("A  Title", "Text\n") == identity.content_hash("a title", "Text")
-    assert identity.content_hash("A title", "Text 120") != identity.content_hash(
-        "A title", "Text 12"
-    )
+    assert identity.content_hash("A title", "120") != identity.content_hash("A title", "12")
     assert identity.content_hash("a", "b c") != identity.content_hash("a b", "c")
 
 
@@ -145,10 +143,8 @@ def test_revisions_are_chained() -> None:
 
 
 def test_sketches_tell_an_edit_from_another_story() -> None:
-    ferry = identity.sketch(
-        "Ferry sinks off Crete", "Forty people were saved by fishermen at dawn."
-    )
-    edit = identity.sketch("Ferry sinks off Crete", "Fifty people were saved by fishermen at dawn.")
+    ferry = identity.sketch("Ferry sinks off Crete", "Forty people were saved by men at dawn.")
+    edit = identity.sketch("Ferry sinks off Crete", "Fifty people were saved by men at dawn.")
     bank = identity.sketch("Central bank raises rates", "The move of half a point surprised many.")
     assert identity.likeness(ferry, ferry) == 1
     assert identity.likeness(ferry, edit) > 0.6
