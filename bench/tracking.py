@@ -63,10 +63,10 @@ class Cache:
 
     def encode(self, texts: Sequence[str]) -> list[bytes]:
         keys = [hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24] for text in texts]
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
-        self._known |= dict(
-            zip(missing, self._encoder.encode(list(missing.values())), strict=True)
-        )
+        missing = {
+            key: text for key, text in zip(keys, texts, strict=True) if key not in self._known
+        }
+        self._known |= dict(zip(missing, self._encoder.encode(list(missing.values())), strict=True))
         return [self._known[key] for key in keys]
 
     def save(self) -> None:
@@ -306,8 +306,14 @@ def main() -> None:
 
 
 def report(name: str, scores: dict[str, Score], *, detail: bool = False) -> None:
-    mean = [float(np.mean([getattr(s, m) for s in scores.values()])) for m in ("f1", "precision", "recall")]
-    print(f"{name:26} {len(scores):4} events  macro F1 {mean[0]:.3f}  P {mean[1]:.3f}  R {mean[2]:.3f}")
+    mean = [
+        float(np.mean([getattr(s, m) for s in scores.values()]))
+        for m in ("f1", "precision", "recall")
+    ]
+    print(
+        f"{name:26} {len(scores):4} events  "
+        f"macro F1 {mean[0]:.3f}  P {mean[1]:.3f}  R {mean[2]:.3f}"
+    )
     if detail:
         for event, score in scores.items():
             print(f"    {event:24} F1 {score.f1:.3f}  {score}")
@@ -325,7 +331,9 @@ def report_world(encoder: Cache, decider: decision.Decider) -> None:
         right += good and one.id in traps
         if not good:
             chances = {d.event_id: round(d.probability, 2) for d in kept}
-            print(f"    {traps.get(one.id, ''):18} {one.id}: {chances}, labelled {task.about[one.id]}")
+            print(
+                f"    {traps.get(one.id, ''):18} {one.id}: {chances}, labelled {task.about[one.id]}"
+            )
     print(f"    look-alikes right: {right} of {len(traps)}")
 
 

@@ -15,9 +15,9 @@ class EmbedSettings(BaseModel):
     # Put before every text, for models that were trained with one ("query: ").
     prefix: str = ""
     # A headline and its lead fill about 128 tokens; 256 cost 2.6 times as much.
-    max_tokens: int = Field(128, ge=16, le=512)
+    max_tokens: int = Field(default=128, ge=16, le=512)
     # bfloat16 where the processor computes in it and agrees with float32, else float32.
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     # None = every core but one: the other stages need it, and two threads on two busy cores gave
     # 36 articles/s where one gave 160 (alone on the machine two give 250).
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(default=None, ge=1)

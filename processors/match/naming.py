@@ -1,0 +1,123 @@
+"""Names as the events know them, and finding them in a text.
+
+Spelling is folded so that "Kim Jong-un", "Kim Jong Un" and "Hà Nội"/"Ha Noi" are the same; what is
+reported stays verbatim.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from stream.records import Name
+
+_TOKEN = re.compile(r"[^\W_]+")
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]")
+# "Kim" alone may be anybody: it counts half until the article has the full name.
+UNCONFIRMED = 0.5
+
+
+class Hit(NamedTuple):
+    """A name in a text: which, where, and whether only a part of it ("Kim") stands there."""
+
+    name: int
+    start: int
+    end: int
+    partial: bool
+
+
+class _Phrase(NamedTuple):
+    tokens: tuple[str, ...]
+    name: int
+    partial: bool
+
+
+def fold(text: str) -> tuple[str, ...]:
+    """The words of a name, lower case, without accents or punctuation."""
+    return tuple(_folded(match.group()) for match in _TOKEN.finditer(text))
+
+
+def _folded(word: str) -> str:
+    if word.isascii():
+        return word.lower()
+    plain = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+    return unicodedata.normalize("NFC", plain.casefold())
+
+
+class Gazetteer:
+    """Every name of every event, numbered. Names of two events that share a spelling other than
+    a single word of a longer name are the same name."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []  # as the analyst wrote it
+        self._number: dict[tuple[str, ...], int] = {}
+        self._by_first: dict[str, list[_Phrase]] = {}
+        self._unspaced: dict[str, int] = {}
+
+    def add(self, name: Name, *, person: bool) -> int:
+        spellings = [s for s in map(fold, [name.name, *name.aliases]) if s]
+        if not spellings:
+            return -1
+        whole = [s for s in spellings if not self._is_part(s, spellings, person)]
+        number = next((self._number[s] for s in whole if s in self._number), len(self.names))
+        if number == len(self.names):
+            self.names.append(name.name)
+        for written, spelling in zip([name.name, *name.aliases], spellings, strict=False):
+            partial = self._is_part(spelling, spellings, person)
+            if not partial:
+                self._number.setdefault(spelling, number)
+            if _UNSPACED.search(written):
+                self._unspaced.setdefault(unicodedata.normalize("NFC", written.strip()), number)
+                continue
+            phrases = self._by_first.setdefault(spelling[0], [])
+            if _Phrase(spelling, number, partial) not in phrases:
+                phrases.append(_Phrase(spelling, number, partial))
+                phrases.sort(key=lambda phrase: (-len(phrase.tokens), phrase.name))
+        return number
+
+    @staticmethod
+    def _is_part(spelling: tuple[str, ...], all_: Iterable[tuple[str, ...]], person: bool) -> bool:
+        return (
+            person
+            and len(spelling) == 1
+            and any(len(other) > 1 and spelling[0] in other for other in all_)
+        )
+
+    def find(self, text: str, *, headline: bool = False) -> list[Hit]:
+        """All names in the text, longest first at each place, in order."""
+        words = list(_TOKEN.finditer(text))
+        folded = [_folded(word.group()) for word in words]
+        hits: list[Hit] = []
+        at = 0
+        while at < len(words):
+            step = 1
+            for tokens, name, partial in self._by_first.get(folded[at], ()):
+                size = len(tokens)
+                if size > 1 and tuple(folded[at : at + size]) != tokens:
+                    continue
+                start, end = words[at].start(), words[at + size - 1].end()
+                if size > 1 and end - start > 3 * sum(map(len, tokens)) + size:
+                    continue  # the words stand near each other by chance
+                if not text[start].isupper() and text[start].islower():
+                    continue  # a common word that is spelt like the name
+                if partial and not headline and _belongs_to_another(text, end):
+                    continue
+                if hits and hits[-1].start == start and hits[-1].end > end:
+                    break
+                hits.append(Hit(name, start, end, partial))
+                step = size
+            at += step
+        for spelling, name in self._unspaced.items():
+            start = text.find(spelling)
+            while start >= 0:
+                hits.append(Hit(name, start, start + len(spelling), False))
+                start = text.find(spelling, start + len(spelling))
+        return sorted(hits, key=lambda hit: hit.start) if self._unspaced else hits
+
+
+def _belongs_to_another(text: str, end: int) -> bool:
+    """Is "Kim" here the first half of "Kim Foxx"? (The full names we know are tried before.)"""
+    after = text[end : end + 3]
+    return len(after) == 3 and after[0] in " \u00a0" and after[1].isupper() and after[2].islower()

@@ -1,0 +1,20 @@
+"""Settings of the match stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class MatchSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    # Probabilities are calibrated: one half is where yes becomes more likely than no.
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    # Below this a decision is computed on demand and not stored.
+    keep: float = Field(default=0.05, ge=0, le=1)
+    # None = the file shipped for the model.
+    decision_file: Path | None = None
+    # Let a model decide for which no file was calibrated; every match is then marked.
+    uncalibrated: bool = False

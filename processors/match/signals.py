@@ -1,0 +1,175 @@
+"""What is measured between an article and an event. Each signal is zero when it has no evidence.
+
+meaning    similarity of the article to title and description (or title alone), above chance
+detail     similarity to the nearest sentence of the description, above chance
+examples   similarity to the nearest example, above chance
+against    how much nearer the nearest counter-example is than the nearest example
+ahead      how much nearer it is than the nearest related event
+behind     how much nearer that one is
+actors     how salient the event's people are: the two most salient, both needed
+places     how salient its most salient place is
+names      the same for names found in the event's own words
+words      share of the article's first words that the event's own words cover
+own        salience of names that set this event apart from related events, less theirs
+opening    the same, for what the article opens on
+inside     published within the window
+outside    days outside the window, on a log scale (1 = a year)
+apart      days from the published examples, when there is no window
+days       the text names a day in the window (1), or only others (-1)
+excluded   something the event is not about stands at the beginning
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processors.match.events import Event, EventTable
+from processors.match.reading import Reading
+from processors.text import day_distance
+
+SIGNALS = (
+    "meaning", "detail", "examples", "against", "ahead", "behind", "actors", "places", "names",
+    "words",     "own", "opening", "inside", "outside", "apart", "days", "excluded",
+)  # fmt: skip
+DENSE = frozenset({"meaning", "detail", "examples", "against", "ahead", "behind"})
+# log(1 + days) is divided by this, so that a year outside counts 1.
+YEAR = math.log1p(365)
+
+
+class Similarities(NamedTuple):
+    """Cosines above the model's background, by event."""
+
+    whole: list[float]
+    detail: list[float]
+    examples: list[float | None]
+    counter: list[float | None]
+
+    def best(self, index: int) -> float:
+        known = [self.whole[index], self.detail[index], self.examples[index] or 0.0]
+        return max(known)
+
+
+def similarities(vector: NDArray[np.float32], table: EventTable, background: float) -> Similarities:
+    # Rounded: the last digits depend on the machine's way of adding, decisions must not.
+    cosines = np.round(table.matrix @ vector, 4) - background if table.events else np.zeros(0)
+    whole, detail = list[float](), list[float]()
+    examples, counter = list[float | None](), list[float | None]()
+    for event in table.events:
+        own = cosines[event.rows]
+        whole.append(float(own[0]))
+        last = event.description_rows
+        detail.append(float(own[1:last].max()) if last > 1 else float(own[0]))
+        examples.append(float(own[event.positive].max()) if event.positive else None)
+        counter.append(float(own[event.negative].max()) if event.negative else None)
+    return Similarities(whole, detail, examples, counter)
+
+
+def dense(index: int, table: EventTable, near: Similarities) -> dict[str, float]:
+    event = table.events[index]
+    example, counter = near.examples[index], near.counter[index]
+    rivals = [near.best(other) for other in event.related]
+    lead = near.best(index) - max(rivals) if rivals else 0.0
+    return {
+        "meaning": near.whole[index],
+        "detail": near.detail[index] if event.definition.description else 0.0,
+        "examples": example or 0.0,
+        "against": max(0.0, counter - max(example or 0.0, near.whole[index]))
+        if counter is not None
+        else 0.0,
+        "ahead": max(0.0, lead),
+        "behind": max(0.0, -lead),
+    }
+
+
+Salience = tuple[dict[int, float], dict[int, float]]
+
+
+def lexical(
+    index: int,
+    table: EventTable,
+    article: Reading,
+    published: date | None,
+    salience: Salience | None = None,
+) -> dict[str, float]:
+    """Everything that does not need the vector. `salience` is the article's, when it is known."""
+    event = table.events[index]
+    anywhere, opening = salience or article.salience()
+    return {
+        **_names(event, anywhere),
+        "words": _words(event, article),
+        **_rivalry(event, table, anywhere, opening),
+        **_dates(event, article, published),
+        "excluded": max((share for _, share in excluded(event, article)), default=0.0),
+    }
+
+
+def _names(event: Event, anywhere: dict[int, float]) -> dict[str, float]:
+    people = sorted((anywhere.get(name, 0.0) for name in event.actors), reverse=True)[:2]
+    found = [strength * anywhere.get(name, 0.0) for name, strength in event.named.items()]
+    top = sorted(found, reverse=True)[:3]
+    return {
+        # A pair makes an event of people who are in the news every day: both must be there.
+        "actors": math.prod(people) ** (1 / len(people)) if people else 0.0,
+        "places": max((anywhere.get(name, 0.0) for name in event.places), default=0.0),
+        "names": sum(top) / len(top) if top else 0.0,
+    }
+
+
+def _words(event: Event, article: Reading) -> float:
+    first = article.beginning()
+    if not first or not event.words:
+        return 0.0
+    return len(first & event.words) / math.sqrt(len(first) * min(len(event.words), 60))
+
+
+def _rivalry(
+    event: Event, table: EventTable, anywhere: dict[int, float], opening: dict[int, float]
+) -> dict[str, float]:
+    """Against the related event that stands in the way most."""
+    own, first = list[float](), list[float]()
+    for other in event.related:
+        mine, theirs = apart(event, table.events[other])
+        for found, salience in ((own, anywhere), (first, opening)):
+            found.append(_highest(mine, salience) - _highest(theirs, salience))
+    return {"own": min(own, default=0.0), "opening": min(first, default=0.0)}
+
+
+def apart(event: Event, other: Event) -> tuple[frozenset[int], frozenset[int]]:
+    """Names that only the one and only the other has."""
+    return event.all_names - other.all_names, other.all_names - event.all_names
+
+
+def _highest(names: frozenset[int], salience: dict[int, float]) -> float:
+    return max((salience.get(name, 0.0) for name in names), default=0.0)
+
+
+def _dates(event: Event, article: Reading, published: date | None) -> dict[str, float]:
+    found = {"inside": 0.0, "outside": 0.0, "apart": 0.0, "days": 0.0}
+    window = event.starts is not None or event.ends is not None
+    if published is not None and window:
+        distance = day_distance(published, event.starts, event.ends)
+        found["inside"] = 1.0 if distance == 0 else 0.0
+        found["outside"] = min(1.5, math.log1p(distance) / YEAR)
+    elif published is not None and event.example_days:
+        distance = day_distance(published, event.example_days[0], event.example_days[-1])
+        found["apart"] = min(1.5, math.log1p(distance) / YEAR)
+    if window and article.days:
+        within = [day_distance(day, event.starts, event.ends) == 0 for _, day in article.days]
+        found["days"] = 1.0 if any(within) else -1.0
+    return found
+
+
+def excluded(event: Event, article: Reading) -> list[tuple[str, float]]:
+    """What the event is not about, with the share of its words that stand together in one of the
+    first sentences: three quarters at least, and not only words of the event itself."""
+    found = []
+    for phrase, words in event.not_about:
+        together = max((words & one for one in article.first_sentences()), key=len, default=words)
+        if words and len(together) * 4 >= len(words) * 3 and not together <= event.words:
+            found.append((phrase, len(together) / len(words)))
+    return found
