@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from stream.records import LIVE_LANE
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -92,6 +94,11 @@ class Alert:
         old = self.members.get(piece.id)
         last = max((member.number for member in self.members.values()), default=0)
         self.members[piece.id] = Member(old.number if old else last + 1, piece, reason)
+
+
+def look_back_id(event_id: str, version: int, lane: int) -> str:
+    """The alert of a look-back. Each lane has its own: they are written independently."""
+    return f"{event_id}@{version}:history" + ("" if lane == LIVE_LANE else "-backfill")
 
 
 @dataclass(frozen=True)

@@ -230,6 +230,7 @@ alerts = sa.Table(
     "alerts",
     metadata,
     # "<event_id>:<story_id>", or "<event_id>@<version>:history" for the alert of a look-back
+    # (with "-backfill" for that of the backfill lane)
     Column("id", Text, primary_key=True),
     Column("event_id", Text, nullable=False),
     Column("story_id", Text),  # follows merges; NULL: the alert of a look-back

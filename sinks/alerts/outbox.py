@@ -134,7 +134,11 @@ def _sets_aside(row: Any, removed: bool, now: datetime, settle: timedelta) -> di
     if removed:
         return {"state": "skipped", "next_at": None, "last_error": "the event was removed"}
     # The alert of a look-back waits once, until its articles have been counted.
-    if row["alert_id"].endswith(":history") and row["next_at"] is None and settle:
+    if (
+        row["alert_id"].endswith((":history", ":history-backfill"))
+        and row["next_at"] is None
+        and settle
+    ):
         return {"state": "pending", "next_at": now + settle}
     return None
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sinks.alerts import words
-from sinks.news import Alert, Moment, Piece, Reason, Telling
+from sinks.news import Alert, Moment, Piece, Reason, Telling, look_back_id
 
 # An alert holds what fits a phone; the desk has the rest.
 PAYLOAD_ARTICLES = 5
@@ -95,7 +95,7 @@ class AlertPolicy:
         moment: Moment,
     ) -> tuple[Alert, Telling]:
         if alert is None:
-            alert = _new(f"{event_id}@{version}:history", event_id, None, moment)
+            alert = _new(look_back_id(event_id, version, moment.lane), event_id, None, moment)
         alert.join(piece, reason)
         what = words.looked_back(alert.articles, alert.independent_sources, version)
         _change(alert, what, what, moment)

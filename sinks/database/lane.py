@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from sinks.database.books import Books, piece_of
 from sinks.database.decoded import LookBack, Placement, as_json, open_matched
-from sinks.news import Alert, Moment, Piece, Policy, Reason
+from sinks.news import Alert, Moment, Piece, Policy, Reason, look_back_id
 from sinks.outlets import Outlets
 from stream.log.contract import LogRecord
-from stream.records import Decision, StoryChange
+from stream.records import LIVE_LANE, Decision, StoryChange
 
 
 def write(
@@ -26,7 +26,7 @@ def write(
     for item in items:
         if isinstance(item, LookBack):
             articles.add(item.article_id)
-            alerts.update(_history_id(decision) for decision in item.decisions)
+            alerts.update(look_back_id(d.event_id, d.version, item.lane) for d in item.decisions)
         else:
             articles.add(item.article.id)
             stories.add(item.story)
@@ -40,7 +40,7 @@ def write(
             writer.look_back(item)
         else:
             writer.place(item)
-    books.flush(policy.channels if items[0].lane == 0 or policy.tells_backfill else ())
+    books.flush(policy.channels if items[0].lane == LIVE_LANE or policy.tells_backfill else ())
 
 
 class LaneWriter:
@@ -297,7 +297,7 @@ class LaneWriter:
                 if told is not None:
                     told.join(piece, reason)
                     books.put_alert(told)
-                history = books.alerts.get(_history_id(decision))
+                history = books.alerts.get(look_back_id(event, decision.version, item.lane))
                 books.put_alert(
                     *policy.looked_back(history, event, decision.version, piece, reason, moment)
                 )
@@ -339,10 +339,6 @@ def _match(
 
 def _reason(decision: Decision) -> Reason:
     return Reason(decision.probability, as_json(decision))
-
-
-def _history_id(decision: Decision) -> str:
-    return f"{decision.event_id}@{decision.version}:history"
 
 
 def _fate_reason(item: Placement, story: str, number: int, old_story: str | None) -> str:
