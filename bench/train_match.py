@@ -24,7 +24,7 @@ from processors.match import signals
 from processors.match.decision import KINDS, REGIMES, DecisionFile, Regime
 from processors.match.judge import published_day
 from processors.match.reading import read
-from processors.match.signals import DENSE, SIGNALS
+from processors.match.signals import SIGNALS, UNREADABLE
 from processors.text import sentences
 from stream.records import Article
 
@@ -101,7 +101,7 @@ def collect(
 
 def fit(rows: Rows, regime: str) -> Regime:
     """Newton steps, with weights that would take a wrong sign held at zero."""
-    used = [i for i, s in enumerate(SIGNALS) if not (regime == "unread" and s in DENSE)]
+    used = [i for i, s in enumerate(SIGNALS) if not (regime == "unread" and s in UNREADABLE)]
     signs = np.array([SIGNS[SIGNALS[i]] for i in used])
     kinds = [k for k in range(len(KINDS)) if (rows.kinds == k).any()]
     x = np.hstack(

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from processors.match.signals import DENSE, SIGNALS
+from processors.match.signals import SIGNALS, UNREADABLE
 from stream.errors import UsageError
 
 # An article with a body, or a headline alone; an event that lists its people and places, or one
@@ -57,9 +57,10 @@ class Decider(Struct, frozen=True):
         """What each signal adds to the score. Rounded, so that it is exact once stored."""
         weights = self.file.regimes[regime].weights
         return {
-            name: round(weights.get(name, 0.0) * values[name], 4)
+            name: 0.0
+            if regime == "unread" and name in UNREADABLE
+            else round(weights.get(name, 0.0) * values[name], 4) + 0.0  # no -0
             for name in SIGNALS
-            if not (regime == "unread" and name in DENSE)
         }
 
 

@@ -90,6 +90,8 @@ class Judge:
         for index in indexes:
             values = signals.dense(index, self.table, near)
             values |= signals.lexical(index, self.table, reading, day, salience)
+            if regimes[index] == "unread":
+                values |= dict.fromkeys(signals.UNREADABLE, 0.0)
             base = self._decider.base(regimes[index], self.table.events[index].kind)
             parts = self._decider.contributions(regimes[index], values)
             found.append(_Judged(index, base, values, parts, decision.total(base, parts)))

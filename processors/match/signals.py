@@ -37,6 +37,8 @@ SIGNALS = (
     "words",     "own", "opening", "inside", "outside", "apart", "days", "excluded",
 )  # fmt: skip
 DENSE = frozenset({"meaning", "detail", "examples", "against", "ahead", "behind"})
+# What means nothing in a language that the model does not read.
+UNREADABLE = DENSE | {"words"}
 # log(1 + days) is divided by this, so that a year outside counts 1.
 YEAR = math.log1p(365)
 
