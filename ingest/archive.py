@@ -151,24 +151,25 @@ class _Run:
 
 
 def _survey(path: Path) -> _Survey:
-    lines = objects = 0
+    lines = 0
     first: datetime | None = None
-    contents: dict[str, list[str]] = {}
+    ids: Counter[str] = Counter()
     for row in _rows(path, BACKFILL_LANE):
         lines += 1
-        if row.article is None:
-            continue
-        objects += 1
-        first = first or row.article.published
-        contents.setdefault(row.article.id, []).append(
-            identity.content_hash(row.article.title, row.article.text)
-        )
-    if not objects:
+        if row.article is not None:
+            first = first or row.article.published
+            ids[row.article.id] += 1
+    if not ids:
         raise UsageError(
             f"{path} holds no article: expected one JSON object a line with id, url, title, text, "
             "published, lang, source"
         )
-    chains = {id_: _chain(hashes) for id_, hashes in contents.items() if len(hashes) > 1}
+    repeated: dict[str, list[str]] = {id_: [] for id_, count in ids.items() if count > 1}
+    for row in _rows(path, BACKFILL_LANE) if repeated else ():
+        if row.article is not None and row.article.id in repeated:
+            found = identity.content_hash(row.article.title, row.article.text)
+            repeated[row.article.id].append(found)
+    chains = {id_: _chain(hashes) for id_, hashes in repeated.items()}
     return _Survey(lines, first or UNDATED, chains)
 
 

@@ -32,18 +32,20 @@ async def _wait(wake: asyncio.Event, seconds: float) -> None:
 
 
 class WallClock:
-    """Real time. Anchored once, so that a correction of the system clock cannot turn it back."""
+    """Real time, which a correction of the system clock cannot turn back."""
 
     ends: datetime | None = None
     jumps = False
 
     def __init__(self) -> None:
-        self._start, self._zero = datetime.now(UTC), time.monotonic()
+        self._last, self._zero = datetime.now(UTC), time.monotonic()
 
     def now(self) -> datetime:
-        # A clock set forward (or a laptop that slept) is followed; one set back is not.
-        passed = self._start + timedelta(seconds=time.monotonic() - self._zero)
-        return max(passed, datetime.now(UTC))
+        # A clock set forward (or a laptop that slept) is followed; from one set back we go on at
+        # the pace of the monotonic clock until it has caught up.
+        zero, self._zero = self._zero, time.monotonic()
+        self._last = max(self._last + timedelta(seconds=self._zero - zero), datetime.now(UTC))
+        return self._last
 
     async def sleep_until(self, until: datetime, wake: asyncio.Event) -> None:
         await _wait(wake, (until - self.now()).total_seconds())

@@ -211,7 +211,7 @@ class Intake:
             }
             for c in new
         }
-        upsert(db, identities, list(rows.values()))
+        upsert(db, identities, [rows[key] for key in sorted(rows)])  # one order of locking for all
 
 
 def candidate(

@@ -39,6 +39,9 @@ T = TypeVar("T")
 _RESCAN_S = 2.0
 # Waiting (real seconds) while the log or the database is away doubles from the first to the last.
 _BACKOFF_S = (0.5, 15.0)
+# Polls in hand get this long (real seconds) to finish at a stop: most need under one, and
+# supervisors kill after ten. What is then given up had saved nothing, or finishes on its thread.
+_GRACE_S = 5.0
 
 
 _polls = Counter("dateline_ingest_polls_total", "Polls by outcome", ["outcome"])
@@ -75,6 +78,7 @@ class Poller:
         self._say = structlog.get_logger("dateline.ingest")
         self._hosts: dict[str, _Host] = {}
         self._slots = asyncio.Semaphore(settings.concurrency)
+        self._stopping = False
         self.last_round: datetime | None = None  # for readiness: when feeds were last looked at
 
     async def __aenter__(self) -> Poller:
@@ -98,8 +102,8 @@ class Poller:
             self._thread.shutdown()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Poll until `stop` is set or the clock ends; polls in hand are finished first. Waits out
-        Unavailable; other deliberate errors, such as a log that is missing, end it."""
+        """Poll until `stop` is set or the clock ends; requests in hand get a moment to finish.
+        Waits out Unavailable; other deliberate errors, such as a missing log, end it."""
         wake = asyncio.Event()
         relay = asyncio.create_task(_relay(stop, wake))
         wait = _BACKOFF_S[0]
@@ -122,9 +126,13 @@ class Poller:
                         await _pause(stop, wait)
                         wait = min(wait * 2, _BACKOFF_S[1])
             finally:
+                self._stopping = True
                 relay.cancel()
                 if running:
-                    await asyncio.wait(running.values())
+                    _, late = await asyncio.wait(running.values(), timeout=_GRACE_S)
+                    for task in late:
+                        task.cancel()
+                    await asyncio.gather(*running.values(), return_exceptions=True)
 
     async def poll_due(self) -> list[PollReport]:
         """Poll every feed that is due now; reports in the order in which they were due. With a
@@ -222,6 +230,8 @@ class Poller:
             if host.free_at is not None and host.free_at > self._clock.now():
                 await self._clock.sleep_until(host.free_at, asyncio.Event())
             async with self._slots:
+                if self._stopping:
+                    raise asyncio.CancelledError  # had not begun
                 answer = await self._fetcher.fetch(
                     feed.url, etag=feed.etag, last_modified=feed.last_modified
                 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -183,6 +185,26 @@ def test_one_bad_json_item_never_loses_the_others() -> None:
     document = read(json.dumps(feed))
     assert [i.title for i in document.items if not i.error] == ["", "OK"]
     assert sum(1 for i in document.items if i.error) == 2
+
+
+# Minutes of work by design; the deadline that stops them has a test of its own.
+SLOW = {"xml-50k-attributes.xml", "xml-nested-1mb.xml"}
+
+
+def test_documents_made_to_hurt_give_items_or_a_reason(shared_data: Path) -> None:
+    folder = shared_data / "feeds" / "hostile"
+    for path in sorted(folder.glob("*.xml")) + sorted(folder.glob("*.json")):
+        if path.name in SLOW:
+            continue
+        found = parse(path.read_bytes(), "", BASE, 2000)
+        if isinstance(found, Refusal):
+            assert found.sentence, path.name
+            continue
+        for entry in found.items:
+            for value in (entry.title, entry.text, entry.guid or "", entry.author or ""):
+                value.encode()  # can be stored
+                assert not re.search("[\x00-\x08\x1b\u202e]|<script", value), path.name
+            assert entry.url is None or entry.url.startswith(("http://", "https://")), path.name
 
 
 def test_a_document_over_the_deadline_is_stopped_and_the_next_one_read() -> None:

@@ -429,6 +429,61 @@ def test_run_on_real_time_polls_and_stops_when_told(world: World) -> None:
     assert len(world.articles()) == 1  # the poll in hand was finished
 
 
+def test_a_stop_does_not_wait_for_a_server_that_hangs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ingest.clock import WallClock
+
+    monkeypatch.setattr("ingest.poller._GRACE_S", 0.05)
+    world.settings.deadline = 600
+    world.settings.concurrency = 1
+
+    async def scenario() -> None:
+        stop = asyncio.Event()
+
+        async def hang(request: web.Request) -> web.Response:
+            stop.set()
+            await asyncio.sleep(600)
+            return web.Response()
+
+        world.site.pages |= {"/a": hang, "/b": hang}
+        world.clock = WallClock()  # type: ignore[assignment]
+        _add(world, "/a")
+        _add(world, "/b")
+        await asyncio.wait_for(world.poller().run(stop), 60)
+        assert len(world.site.requests) == 1  # the other had not begun
+
+    running(scenario, world)
+    assert world.ledger() == []
+
+
+def test_run_waits_out_a_database_that_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ingest.clock import VirtualClock
+
+    monkeypatch.setattr("ingest.poller._BACKOFF_S", (0.01, 0.02))
+    world.site.pages["/a"] = rss(item(1))
+    world.clock = VirtualClock(START, START + timedelta(hours=1))
+    away = 2
+    real = feeds.due
+
+    def due(*args: object, **kwargs: object) -> object:
+        nonlocal away
+        away -= 1
+        if away >= 0:
+            raise Unavailable("the database does not answer")
+        return real(*args, **kwargs)  # type: ignore[arg-type]
+
+    async def scenario() -> None:
+        _add(world, "/a")
+        monkeypatch.setattr("ingest.feeds.due", due)
+        await asyncio.wait_for(world.poller().run(asyncio.Event()), 60)
+
+    running(scenario, world)
+    assert len(world.articles()) == 1
+
+
 def test_removing_a_feed_forgets_what_it_showed(world: World) -> None:
     world.site.pages["/a"] = rss(item(1))
 
