@@ -56,8 +56,8 @@ class Outlets:
         for start in range(len(labels)):
             if found := self._by_domain.get(".".join(labels[start:])):
                 return found
-        own = domain.lower().removeprefix("www.")
-        return Outlet(own, own, own, verified=False)
+        own = domain.removeprefix("www.")
+        return Outlet(own.lower(), own, own.lower(), verified=False)
 
     def credited_wire(self, text: str) -> Outlet | None:
         """The wire that the text says it comes from, such as "SEOUL (Meridian Wire) - …"."""

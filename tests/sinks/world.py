@@ -155,7 +155,7 @@ class Feed:
 def view(engine: sa.Engine, name: str) -> list[dict[str, Any]]:
     """All rows of a view, typed, in the order of their first columns."""
     table = next(v.table for v in views.VIEWS if v.name == name)
-    query = sa.select(table).order_by(*list(table.c)[:2])
+    query = sa.select(table).order_by(*list(table.c)[:3])
     with reading(engine) as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
 

@@ -108,16 +108,22 @@ def test_a_locked_file_is_unavailable(tmp_path: Path) -> None:
 
 def test_a_missing_table_is_not_the_records_fault(database_url: str) -> None:
     engine = open_database(database_url, upgrade=True)
-    with reading(engine) as connection:
-        with pytest.raises(DatelineError, match="expected tables"), translated("the database"):
-            connection.execute(sa.text("SELECT * FROM nothing_like_it"))
+    with (
+        pytest.raises(DatelineError, match="expected tables"),
+        translated("the database"),
+        reading(engine) as connection,
+    ):
+        connection.execute(sa.text("SELECT * FROM nothing_like_it"))
     engine.dispose()
 
 
 def test_values_that_do_not_fit_stay_the_records_fault(database_url: str) -> None:
     engine = open_database(database_url, upgrade=True)
     row = {"topic": None, "partition": 0, "log_id": "x", "next": 0}
-    with engine.connect() as connection:
-        with pytest.raises(sa.exc.IntegrityError), translated("the database"):
-            connection.execute(positions.insert(), row)
+    with (
+        pytest.raises(sa.exc.IntegrityError),
+        translated("the database"),
+        engine.connect() as connection,
+    ):
+        connection.execute(positions.insert(), row)
     engine.dispose()
