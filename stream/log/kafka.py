@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient
@@ -85,18 +84,16 @@ class KafkaLog:
             }
             for topic in topics
         }
-        with self._ask() as admin:
-            answer = admin.create_topics(wanted, raise_errors=False)
-            created = []
-            for topic in answer["topics"]:
-                if topic["error_code"] not in (0, _EXISTS):
-                    reason = topic["error_message"] or kafka_errors.for_code(topic["error_code"])
-                    raise UsageError(
-                        f"{self._address.where} will not create {topic['name']}: {reason}"
-                    )
-                if topic["error_code"] == 0:
-                    created.append(topic["name"])
-            admin.wait_for_topics(list(wanted), timeout_ms=int(ANSWER_S * 1000))
+        answer = self._ask(lambda admin: admin.create_topics(wanted, raise_errors=False))
+        created = []
+        for topic in answer["topics"]:
+            if topic["error_code"] not in (0, _EXISTS):
+                reason = topic["error_message"] or kafka_errors.for_code(topic["error_code"])
+                raise UsageError(f"{self._address.where} will not create {topic['name']}: {reason}")
+            if topic["error_code"] == 0:
+                created.append(topic["name"])
+        wait = int(ANSWER_S * 1000)
+        self._ask(lambda admin: admin.wait_for_topics(list(wanted), timeout_ms=wait))
         return created
 
     def log_id(self, topic: str) -> str:
@@ -159,8 +156,7 @@ class KafkaLog:
             )
 
     def _describe(self, topic: str) -> dict[str, Any]:
-        with self._ask() as admin:
-            (found,) = admin.describe_topics([topic])
+        (found,) = self._ask(lambda admin: admin.describe_topics([topic]))
         if found["error_code"] == _UNKNOWN:
             raise missing_topic(topic, self._address.where)
         if found["error_code"]:
@@ -171,17 +167,17 @@ class KafkaLog:
         answer: dict[str, Any] = found
         return answer
 
-    @contextmanager
-    def _ask(self) -> Iterator[Any]:
-        """The one administrative client; a new one after any error."""
+    def _ask(self, question: Callable[[Any], Any]) -> Any:
+        """Put a question to the one administrative client. Its connection may have died since the
+        last one, so an old client that fails is replaced and asked once more."""
         with self._lock, self._address.errors():
-            try:
-                if self._admin is None:
-                    self._admin = KafkaAdminClient(**self._address.options)
-                yield self._admin
-            except kafka_errors.KafkaError:
-                self._drop_admin()
-                raise
+            if self._admin is not None:
+                try:
+                    return question(self._admin)
+                except kafka_errors.KafkaError:
+                    self._drop_admin()
+            self._admin = KafkaAdminClient(**self._address.options)
+            return question(self._admin)
 
     def _drop_admin(self) -> None:
         admin, self._admin = self._admin, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,6 +31,10 @@ ANSWER_S = 10.0
 # What one fetch may bring: a few of the largest records, thousands of usual ones.
 FETCH_BYTES = 16 * 1024 * 1024
 PARTITION_BYTES = 4 * 1024 * 1024
+
+# The client writes a line at every attempt while a broker is away. What matters is raised, and the
+# stage loop says it once.
+logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 _LOST = (
     kafka_errors.CommitFailedError,
@@ -114,10 +119,14 @@ def check_topics(client: Any, ids: Mapping[str, str]) -> None:
     for topic, known in ids.items():
         now = client._cluster.topic_id(topic)  # from the metadata it has: no request
         if now is not None and now.int and str(now) != known:
-            raise LogChanged(
-                f"topic {topic} was deleted and made again while it was read; stop every stage "
-                "and rebuild with an empty database"
-            )
+            raise made_again(topic)
+
+
+def made_again(topic: str) -> LogChanged:
+    return LogChanged(
+        f"topic {topic} was deleted and made again while it was read; stop every stage and "
+        "rebuild with an empty database"
+    )
 
 
 def log_record(record: Any) -> LogRecord:

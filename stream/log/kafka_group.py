@@ -21,6 +21,7 @@ from stream.log.kafka_client import (
     check_topics,
     kafka_partition,
     log_record,
+    made_again,
 )
 
 # Heartbeats go on in a thread of the client while a batch is worked on; this is only for a stage
@@ -29,9 +30,9 @@ MAX_POLL_INTERVAL_S = 15 * 60
 # A member that was killed is missed for this long. Shorter means quicker failover, but a machine
 # busy for as long as that would lose its partitions; Kafka allows no less than 6.
 SESSION_S = 15.0
-# A client whose broker is gone returns nothing, just as one with nothing to read does. So a member
-# that has got nothing for this long asks the broker.
-QUIET_S = 15.0
+# A client whose broker is gone returns nothing, just as one with nothing to read does, and one
+# whose topic was made again may read on in the other. So a member asks the broker this often.
+ASK_EVERY_S = 15.0
 # Leaving is polite: others take over at once. When the broker is gone, nobody hears it.
 LEAVE_S = 3.0
 
@@ -92,7 +93,8 @@ class KafkaMember:
         self._ids = {topic: log.log_id(topic) for topic in topics}
         self._owned: set[Partition] = set()
         self._changes: deque[_Change] = deque()
-        self._heard = time.monotonic()
+        self._asked = time.monotonic()
+        self._quiet = True  # nothing has come since
         self._closed = False
         with address.errors():
             self._client = KafkaConsumer(
@@ -129,11 +131,9 @@ class KafkaMember:
                 for record in found[source]
                 if Partition(*source) in self._owned
             ]
-            if batch:
-                self._heard = time.monotonic()
-                return batch
-            if time.monotonic() >= deadline:
-                self._ask_when_quiet()
+            self._quiet = self._quiet and not batch
+            if batch or time.monotonic() >= deadline:
+                self._ask_at_times()
                 return batch
 
     def assigned(self) -> frozenset[Partition]:
@@ -149,7 +149,6 @@ class KafkaMember:
         }
         with self._address.errors():
             self._client.commit(offsets, timeout_ms=int(ANSWER_S * 1000))
-        self._heard = time.monotonic()
 
     def seek(self, partition: Partition, offset: int) -> None:
         if partition not in self._owned:
@@ -210,18 +209,20 @@ class KafkaMember:
                 self._client.seek(source, start)
                 self._client.resume(source)
 
-    def _ask_when_quiet(self) -> None:
-        if time.monotonic() - self._heard < QUIET_S:
+    def _ask_at_times(self) -> None:
+        if time.monotonic() - self._asked < ASK_EVERY_S:
             return
-        for topic in self._ids:
-            self._log.log_id(topic)  # raises Unavailable when nobody answers
-        for partition in self._owned:
+        for topic, known in self._ids.items():
+            if self._log.log_id(topic) != known:  # raises Unavailable when nobody answers
+                raise made_again(topic)
+        for partition in self._owned if self._quiet else ():
             after = self._log.bounds(partition)[1]
             with self._address.errors(partition.topic):
                 at = self._client.position(kafka_partition(partition), timeout_ms=1000)
             if at is not None and at < after:
                 raise Unavailable(
-                    f"nothing came from {partition.topic}/{partition.number} for {QUIET_S:.0f} s "
-                    f"although it holds {after - at} more records; connecting anew"
+                    f"nothing came from {partition.topic}/{partition.number} for "
+                    f"{ASK_EVERY_S:.0f} s although it holds {after - at} more records; "
+                    "connecting anew"
                 )
-        self._heard = time.monotonic()
+        self._asked, self._quiet = time.monotonic(), True

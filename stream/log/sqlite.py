@@ -153,6 +153,7 @@ class SqliteLog:
     @contextmanager
     def _use(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._file.errors():
+            self._file.check_present()
             yield self._connection
 
     def _topic(self, topic: str) -> _TopicRow:
