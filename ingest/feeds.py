@@ -126,6 +126,11 @@ def listing(engine: sa.Engine) -> list[Feed]:
         return [_feed(row) for row in db.execute(sa.select(table).order_by(table.c.url))]
 
 
+def exists(engine: sa.Engine, feed_id: int) -> bool:
+    with translated(), reading(engine) as db:
+        return db.execute(sa.select(sa.exists().where(table.c.id == feed_id))).scalar_one()
+
+
 def due(
     engine: sa.Engine, now: datetime, *, busy: Collection[int] = (), limit: int = 1000
 ) -> list[Feed]:

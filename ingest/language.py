@@ -28,6 +28,11 @@ class _Identifier(Protocol):
     def classify(self, text: str) -> tuple[str, float]: ...
 
 
+def load() -> None:
+    """Load the model now (a second), so that the first article need not wait for it."""
+    _identifier()
+
+
 @cache
 def _identifier() -> _Identifier:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # 1 s to load: only when needed

@@ -124,7 +124,8 @@ def _item(position: int, entry: Any, base: str, claim: str | None) -> Item:
 
 def _published(entry: Any) -> Any:
     """In order of precedence: published (pubDate), created, updated (dc:date)."""
-    readings = (dates.read(entry.get(name)) for name in ("published", "created", "updated"))
+    # dict.get, because feedparser's own answers "updated" with "published" when it is missing
+    readings = (dates.read(dict.get(entry, name)) for name in ("published", "created", "updated"))
     return next((r for r in readings if r), None)
 
 

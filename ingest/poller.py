@@ -18,7 +18,7 @@ import structlog
 from msgspec import Struct
 from prometheus_client import Counter
 
-from ingest import feeds, normalise, urls
+from ingest import feeds, language, normalise, urls
 from ingest.clock import Clock, WallClock
 from ingest.feeds import Feed
 from ingest.fetch import Fetched, Fetcher, FetchError, NotModified
@@ -109,6 +109,7 @@ class Poller:
         wait = _BACKOFF_S[0]
         running: dict[int, asyncio.Task[PollReport]] = {}
         async with self:
+            asyncio.get_running_loop().run_in_executor(None, language.load)
             try:
                 while not stop.is_set() and not self._ended():
                     wake.clear()
@@ -278,6 +279,8 @@ class Poller:
         document: Document,
         about: dict[str, str | None],
     ) -> PollReport:
+        if not feeds.exists(self._engine, feed.id):  # removed while it was asked
+            return PollReport(url=feed.url, at=now, next_at=now, outcome="removed")
         tally = Tally.empty()
         candidates = normalise.candidates(
             document, feed_url=feed.url, outlet=feed.outlet, fetched=now, tally=tally

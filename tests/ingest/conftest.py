@@ -66,9 +66,8 @@ async def started(site: Site) -> web.AppRunner:
 class World:
     """A database, a log, a clock and a site; `polled()` polls what is due."""
 
-    def __init__(self, folder: Path, empty_database: Path) -> None:
-        shutil.copyfile(empty_database, folder / "dateline.db")
-        self.engine = open_database(f"sqlite:///{folder / 'dateline.db'}")
+    def __init__(self, folder: Path, engine: sa.Engine) -> None:
+        self.engine = engine
         self.log = SqliteLog(folder / "log.db")
         self.log.create_topics(topics(1))
         self.clock = VirtualClock(START)
@@ -117,7 +116,8 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def world(tmp_path: Path, empty_database: Path) -> Iterator[World]:
-    made = World(tmp_path, empty_database)
+    shutil.copyfile(empty_database, tmp_path / "dateline.db")
+    made = World(tmp_path, open_database(f"sqlite:///{tmp_path / 'dateline.db'}"))
     yield made
     made.close()
 

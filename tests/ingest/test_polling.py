@@ -14,6 +14,7 @@ from aiohttp import web
 from ingest import feeds
 from ingest.poller import PollReport
 from ingest.settings import IngestSettings
+from store.engine import open_database
 from store.tables import feed_items, identities
 from store.tables import feeds as feeds_table
 from stream.errors import Unavailable
@@ -497,6 +498,43 @@ def test_removing_a_feed_forgets_what_it_showed(world: World) -> None:
     with world.engine.connect() as db:
         assert db.execute(sa.select(feed_items)).all() == []
         assert db.execute(sa.select(feeds_table)).all() == []
+
+
+def test_postgresql_keeps_the_same_ledger(postgres_url: str, tmp_path: Path) -> None:
+    world = World(tmp_path, open_database(postgres_url, upgrade=True))
+
+    async def scenario() -> None:
+        _add(world, "/a")
+        world.site.pages["/a"] = rss(item(1), item(2))
+        await world.polled()
+        world.site.pages["/a"] = rss(item(1, text="Other words."), item(2), item(3))
+        await world.polled()
+
+    try:
+        running(scenario, world)
+        rows = [(row.seen, row.stored, row.revised, row.duplicate) for row in world.ledger()]
+        assert rows == [(2, 2, 0, 0), (3, 1, 1, 1)]
+        assert len(world.articles()) == 4
+        assert feeds.remove(world.engine, world.site.url("/a"))
+    finally:
+        world.close()
+
+
+def test_a_feed_removed_while_it_is_polled_harms_nothing(world: World) -> None:
+    async def page(request: web.Request) -> web.Response:
+        assert feeds.remove(world.engine, world.site.url("/a"))
+        return web.Response(body=rss(item(1)))
+
+    world.site.pages["/a"] = page
+
+    async def scenario() -> None:
+        _add(world, "/a")
+        (report,) = await world.polled()
+        assert report.outcome == "removed"
+
+    running(scenario, world)
+    assert world.articles() == []
+    assert feeds.listing(world.engine) == []
 
 
 def test_settings_refuse_unknown_keys() -> None:
