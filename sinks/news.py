@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 from stream.records import LIVE_LANE
@@ -33,7 +34,7 @@ class Piece:
         """The wire it credits, unless that is its own."""
         return self.wire if self.wire != self.family else None
 
-    @property
+    @cached_property  # counted anew for every article that joins a large story
     def independent(self) -> bool:
         return self.copy_of is None and self.credits is None
 

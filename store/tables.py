@@ -212,7 +212,7 @@ matches = sa.Table(
     Column("history", Boolean, nullable=False),  # decided in a look-back
     *_log_position(),
     Index("ix_matches_event_id", "event_id", "matched"),
-    Index("ix_matches_article_id", "article_id"),
+    Index("ix_matches_article_id", "article_id", "event_id"),
 )
 
 verdicts = sa.Table(

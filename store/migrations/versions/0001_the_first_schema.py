@@ -171,7 +171,7 @@ def upgrade() -> None:
         sa.Column("log_offset", BigInt, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_matches")),
     )
-    op.create_index("ix_matches_article_id", "matches", ["article_id"])
+    op.create_index("ix_matches_article_id", "matches", ["article_id", "event_id"])
     op.create_index("ix_matches_event_id", "matches", ["event_id", "matched"])
 
     op.create_table(
