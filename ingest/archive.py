@@ -21,17 +21,8 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from ingest import clean, dates, identity, language, urls
-from ingest.intake import (
-    DEAD,
-    DUPLICATE,
-    FILTERED,
-    REVISED,
-    STORED,
-    Candidate,
-    Intake,
-    Tally,
-    candidate,
-)
+from ingest.fates import DEAD, FATES, Candidate, Tally, candidate
+from ingest.intake import Intake
 from ingest.settings import IngestSettings
 from store.tables import polls
 from stream.errors import UsageError
@@ -96,7 +87,7 @@ def replay(
         run.save()
     finally:
         run.intake.close()
-    fates = {fate: run.total.fates[fate] for fate in (STORED, REVISED, DUPLICATE, FILTERED, DEAD)}
+    fates = {fate: run.total.fates[fate] for fate in FATES}
     return ReplayReport(
         source=source, seen=sum(fates.values()), reasons=dict(run.total.reasons), **fates
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ingest import feeds, language, normalise
+from ingest.fates import DEAD, FILTERED, STORED, Tally
 from ingest.fetch import Fetched, Fetcher, FetchError
-from ingest.intake import DEAD, FILTERED, STORED, Tally
 from ingest.items import Document, Refusal
 from ingest.settings import IngestSettings
 from ingest.workers import Workers

@@ -6,86 +6,22 @@ between makes the next poll append the same ids and revisions again, which later
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
 
-from ingest import clean, identity, language, urls
+from ingest import fates
+from ingest.fates import REVISED, STORED, Candidate, Known, Seen, Tally
 from store.engine import reading, translated
 from store.tables import feed_items, feeds, identities
 from stream import records
 from stream.log.contract import Log, Producer
 from stream.records import Article
 
-# Below this share of common words an item that kept its guid but moved to another URL is another
-# story: in the captured feeds edits keep over a third, reused guids under a tenth.
-SAME_STORY = 0.15
-# Room for ids and names around the text; a title beyond this is body text in the wrong field.
-MAX_TITLE = 1_000
-_MAX_REF = 500
 # Keys in one query; SQLite takes 32,766, PostgreSQL 65,535.
 _KEYS = 5_000
-
-STORED, REVISED, DUPLICATE, FILTERED, DEAD = "stored", "revised", "duplicate", "filtered", "dead"
-FATES = (STORED, REVISED, DUPLICATE, FILTERED, DEAD)
-
-
-class Candidate(Struct, kw_only=True):
-    """An item on its way: the article it would be (its revision still empty)."""
-
-    article: Article
-    content: str  # content hash
-    position: int
-    item_key: str | None = None  # how its feed names it; None outside feeds
-    lang_claim: str | None = None
-    chain: list[str] | None = None  # revisions that an archive's rows of this id make, in order
-    step: int = 0  # which of them this one is
-
-
-class Tally(Struct):
-    """Counts of fates and of the reasons for them."""
-
-    fates: Counter[str]
-    reasons: Counter[str]
-
-    @classmethod
-    def empty(cls) -> Tally:
-        return cls(Counter(), Counter())
-
-    def add(self, fate: str, reason: str = "", count: int = 1) -> None:
-        self.fates[fate] += count
-        if reason:
-            self.reasons[f"{fate}: {reason}"] += count
-
-    def columns(self) -> dict[str, object]:
-        counts = {fate: self.fates[fate] for fate in FATES}
-        return {
-            "seen": sum(counts.values()),
-            **counts,
-            "reasons": dict(sorted(self.reasons.items())),
-        }
-
-
-class _Known(Struct):
-    """What was last appended of an article."""
-
-    revision: str
-    content: str
-    length: int
-    source: str
-    sketch: str
-    outlet: str | None  # of the feed whose wording it is; None = not a feed's, or not configured
-
-
-class _Seen(Struct):
-    article_id: str
-    content: str
-
 
 Save = Callable[[sa.Connection, Tally, bool], None]
 
@@ -122,13 +58,13 @@ class Intake:
             [c.article.id for c in candidates] + [s.article_id for s in seen.values()]
         )
         for candidate in candidates:
-            _keep_identity(candidate, seen, known)
+            fates.keep_identity(candidate, seen, known)
         new: list[Candidate] = []
-        for candidate in _best(candidates, tally) if feed_id is not None else candidates:
-            fate, reason = _decide(candidate, known, seen, source)
+        for candidate in fates.best(candidates, tally) if feed_id is not None else candidates:
+            fate, reason = fates.decide(candidate, known, seen, source)
             if fate in (STORED, REVISED):
                 new.append(candidate)
-                if _finish(candidate, known, source):
+                if fates.finish(candidate, known, source):
                     reason = f"{reason or 'new'}; text cut to fit a record"
             tally.add(fate, reason)
         if not in_order:
@@ -144,22 +80,22 @@ class Intake:
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def _seen(self, feed_id: int, candidates: Sequence[Candidate]) -> dict[str, _Seen]:
+    def _seen(self, feed_id: int, candidates: Sequence[Candidate]) -> dict[str, Seen]:
         keys = sorted({c.item_key for c in candidates if c.item_key})
         t = feed_items.c
         query = sa.select(t.item_key, t.article_id, t.content_hash).where(t.feed_id == feed_id)
         return {
-            r.item_key: _Seen(r.article_id, r.content_hash)
+            r.item_key: Seen(r.article_id, r.content_hash)
             for r in self._rows(query, t.item_key, keys)
         }
 
-    def _identities(self, ids: Iterable[str]) -> dict[str, _Known]:
+    def _identities(self, ids: Iterable[str]) -> dict[str, Known]:
         t = identities.c
         query = sa.select(identities, feeds.c.outlet).outerjoin_from(
             identities, feeds, feeds.c.url == t.source
         )
         return {
-            r.article_id: _Known(
+            r.article_id: Known(
                 r.revision, r.content_hash, r.text_length, r.source, r.sketch, r.outlet
             )
             for r in self._rows(query, t.article_id, sorted(set(ids)))
@@ -197,7 +133,7 @@ class Intake:
 
     @staticmethod
     def _save_identities(
-        db: sa.Connection, new: Sequence[Candidate], known: dict[str, _Known]
+        db: sa.Connection, new: Sequence[Candidate], known: dict[str, Known]
     ) -> None:
         rows = {
             c.article.id: {
@@ -214,103 +150,10 @@ class Intake:
         upsert(db, identities, [rows[key] for key in sorted(rows)])  # one order of locking for all
 
 
-def candidate(
-    article: Article, position: int, *, item_key: str | None = None, lang_claim: str | None = None
-) -> Candidate:
-    """`article` with its content hashed and its fields brought to a size that travels."""
-    article.title = article.title[:MAX_TITLE]
-    article.ref = article.ref[:_MAX_REF] if article.ref else None
-    return Candidate(
-        article=article,
-        content=identity.content_hash(article.title, article.text),
-        position=position,
-        item_key=item_key,
-        lang_claim=lang_claim,
-    )
-
-
-def _keep_identity(c: Candidate, seen: dict[str, _Seen], known: dict[str, _Known]) -> None:
-    """An item that moved to another URL under its guid stays the article it was, unless it has
-    become another story."""
-    before = seen.get(c.item_key or "")
-    if before is None or before.article_id == c.article.id or before.article_id not in known:
-        return
-    now = identity.sketch(c.article.title, c.article.text)
-    if identity.likeness(known[before.article_id].sketch, now) >= SAME_STORY:
-        c.article.id = before.article_id
-
-
-def _best(candidates: Sequence[Candidate], tally: Tally) -> list[Candidate]:
-    """One of each article: the one with the fullest text, the first of equals."""
-    best: dict[str, Candidate] = {}
-    for c in candidates:
-        rival = best.get(c.article.id)
-        if rival is None:
-            best[c.article.id] = c
-            continue
-        tally.add(DUPLICATE, "the same article stands twice in this document")
-        if len(c.article.text) > len(rival.article.text):
-            best[c.article.id] = c
-    return list(best.values())
-
-
-def _decide(
-    c: Candidate, known: dict[str, _Known], seen: dict[str, _Seen], source: str
-) -> tuple[str, str]:
-    if not c.article.title and not c.article.text:
-        return FILTERED, "no title and no text"
-    before = known.get(c.article.id)
-    if before is None:
-        return STORED, ""
-    if c.chain and before.revision in c.chain[c.step :]:
-        return DUPLICATE, "unchanged"
-    if before.content == c.content:
-        return DUPLICATE, "unchanged"
-    shown = seen.get(c.item_key or "")
-    if shown and shown.article_id == c.article.id and shown.content == c.content:
-        return DUPLICATE, "unchanged here; another feed's wording stands"
-    if before.source == source:
-        return REVISED, "edited"
-    holder, home = before.outlet or urls.domain(c.article.url), urls.domain(c.article.url)
-    if c.article.outlet not in (holder, home):
-        return DUPLICATE, "another outlet's article"
-    if c.article.outlet == home != holder:
-        return REVISED, "the publisher's own wording"
-    if len(c.article.text) > before.length:
-        return REVISED, "a fuller text than the other feed's"
-    return DUPLICATE, "no fuller text than the other feed's"
-
-
-def _finish(c: Candidate, known: dict[str, _Known], source: str) -> bool:
-    """Complete the article, and know it from here on; True when its text had to be cut."""
-    article, before = c.article, known.get(c.article.id)
-    article.revision = identity.revision(before.revision if before else None, c.content)
-    if article.lang is None:
-        article.lang = language.identify(article.title, article.text, c.lang_claim)
-    length = len(article.text)
-    was_cut = _fit(article)
-    known[article.id] = _Known(
-        article.revision, c.content, length, source,
-        identity.sketch(article.title, article.text), None,
-    )  # fmt: skip
-    return was_cut
-
-
-def _fit(article: Article) -> bool:
-    """Cut the text until the record is within its limit; True when it had to be cut."""
-    was_cut = False
-    while (size := len(msgspec.json.encode(article))) > records.MAX_ARTICLE_BYTES:
-        had = len(article.text.encode())
-        share = (records.MAX_ARTICLE_BYTES - 1024) / size  # JSON escapes make it an estimate
-        article.text = clean.cut(article.text, int(had * share))
-        was_cut = True
-    return was_cut
-
-
 def _save_items(
     db: sa.Connection, feed_id: int, candidates: Sequence[Candidate], at: datetime
 ) -> None:
-    # Of items under one key the fullest counts, as in `_best`.
+    # Of items under one key the fullest counts, as in `best`.
     rows = {
         c.item_key: {
             "feed_id": feed_id,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import datetime
 
 from ingest import identity, urls
-from ingest.intake import DEAD, Candidate, Tally, candidate
+from ingest.fates import DEAD, Candidate, Tally, candidate
 from ingest.items import Document, Item
 from stream.records import Article
 

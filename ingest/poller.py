@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from functools import partial
-from hashlib import blake2b
 from types import TracebackType
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
 import sqlalchemy as sa
 import structlog
-from msgspec import Struct
 from prometheus_client import Counter
 
-from ingest import feeds, language, normalise, urls
+from ingest import feeds, language, ledger, urls
 from ingest.clock import Clock, WallClock
 from ingest.feeds import Feed
 from ingest.fetch import Fetched, Fetcher, FetchError, NotModified
-from ingest.intake import REVISED, STORED, Intake, Tally
-from ingest.items import Document, Refusal
+from ingest.intake import Intake
+from ingest.items import Refusal
+from ingest.ledger import Ledger, PollReport
 from ingest.settings import IngestSettings
 from ingest.workers import Workers
-from store.engine import translated
-from store.tables import feeds as feeds_table
-from store.tables import polls
 from stream.errors import DatelineError, Unavailable
 from stream.log.contract import Log
 
@@ -48,20 +44,6 @@ _polls = Counter("dateline_ingest_polls_total", "Polls by outcome", ["outcome"])
 _items = Counter("dateline_ingest_items_total", "Items seen by fate", ["fate"])
 
 
-class PollReport(Struct, kw_only=True):
-    """One poll of one feed. `status` None = no answer; counts add up to what was seen."""
-
-    url: str
-    at: datetime
-    next_at: datetime
-    status: int | None = None
-    outcome: str = "ok"  # ok | unchanged | a kind of FetchError or Refusal
-    error: str | None = None
-    counts: dict[str, int] = {}
-    reasons: dict[str, int] = {}
-    missed: bool = False  # nothing shown before was still there: items may have gone unseen
-
-
 class Poller:
     """Use `run`, or `poll_due` inside `async with`. One event loop, one poller."""
 
@@ -70,7 +52,7 @@ class Poller:
     ) -> None:
         self._engine, self._settings = engine, settings
         self._clock: Clock = clock or WallClock()
-        self._intake = Intake(engine, log)
+        self._ledger = Ledger(engine, Intake(engine, log), settings)
         # Deciding, appending and saving happen on one thread: the producer belongs to it, and
         # two feeds that bring one article are decided one after the other.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
@@ -97,7 +79,7 @@ class Poller:
     ) -> None:
         await self._open.aclose()
         try:
-            await self._on_thread(self._intake.close)
+            await self._on_thread(self._ledger.close)
         finally:
             self._thread.shutdown()
 
@@ -154,7 +136,8 @@ class Poller:
         except Exception as error:
             self._say.exception("ingest.poll_broke", feed=feed.url)
             sentence = f"the poll broke ({type(error).__name__}: {error})"[:300]
-            report = await self._failed(feed, self._clock.now(), "bug", sentence)
+            now = self._clock.now()
+            report = await self._on_thread(self._ledger.failed, feed, now, "bug", sentence)
         _polls.labels(report.outcome).inc()
         for fate, count in report.counts.items():
             _items.labels(fate).inc(count)
@@ -206,23 +189,20 @@ class Poller:
         answer = await self._ask(feed)
         now = self._clock.now()
         if isinstance(answer, FetchError):
-            return await self._failed(
-                feed, now, answer.kind, answer.sentence, answer.status, answer.retry_after
+            kind, sentence = answer.kind, answer.sentence
+            return await self._on_thread(
+                self._ledger.failed, feed, now, kind, sentence, answer.status, answer.retry_after
             )
         if isinstance(answer, NotModified):
-            return await self._on_thread(self._save_unchanged, feed, now, answer, {})
-        body_hash = blake2b(
-            answer.body + answer.content_type.encode() + answer.final_url.encode(), digest_size=16
-        ).hexdigest()
-        about = {
-            "etag": answer.etag, "last_modified": answer.last_modified, "body_hash": body_hash
-        }  # fmt: skip
-        if body_hash == feed.body_hash:
-            return await self._on_thread(self._save_unchanged, feed, now, answer, about)
+            return await self._on_thread(self._ledger.unchanged, feed, now, answer)
+        if ledger.body_hash(answer) == feed.body_hash:
+            return await self._on_thread(self._ledger.unchanged, feed, now, answer)
         found = await self._workers.parse(answer.body, answer.content_type, answer.final_url)
         if isinstance(found, Refusal):
-            return await self._failed(feed, now, found.kind, found.sentence, answer.status)
-        return await self._on_thread(self._save_document, feed, now, answer, found, about)
+            return await self._on_thread(
+                self._ledger.failed, feed, now, found.kind, found.sentence, answer.status
+            )
+        return await self._on_thread(self._ledger.document, feed, now, answer, found)
 
     async def _ask(self, feed: Feed) -> Fetched | NotModified | FetchError:
         """One request at a time to a host, with a gap; waiting for a busy host takes no slot."""
@@ -239,77 +219,6 @@ class Poller:
             host.free_at = self._clock.now() + timedelta(seconds=self._settings.host_gap)
             return answer
 
-    async def _failed(
-        self,
-        feed: Feed,
-        now: datetime,
-        kind: str,
-        sentence: str,
-        status: int | None = None,
-        retry_after: float | None = None,
-    ) -> PollReport:
-        columns = feeds.after_error(
-            feed, now, self._settings, sentence=sentence, status=status, retry_after=retry_after
-        )
-        await self._on_thread(self._save, feed, now, status, columns)
-        return PollReport(
-            url=feed.url, at=now, next_at=cast(datetime, columns["next_at"]), status=status,
-            outcome=kind, error=sentence,
-        )  # fmt: skip
-
-    # -- on the intake thread ----------------------------------------------------------------------
-
-    def _save_unchanged(
-        self, feed: Feed, now: datetime, answer: Fetched | NotModified, about: dict[str, str | None]
-    ) -> PollReport:
-        columns = about | feeds.after_success(
-            feed, now, self._settings, status=answer.status, max_age=answer.max_age, new=0
-        )
-        self._save(feed, now, answer.status, columns)
-        return PollReport(
-            url=feed.url, at=now, next_at=cast(datetime, columns["next_at"]),
-            status=answer.status, outcome="unchanged",
-        )  # fmt: skip
-
-    def _save_document(
-        self,
-        feed: Feed,
-        now: datetime,
-        answer: Fetched,
-        document: Document,
-        about: dict[str, str | None],
-    ) -> PollReport:
-        if not feeds.exists(self._engine, feed.id):  # removed while it was asked
-            return PollReport(url=feed.url, at=now, next_at=now, outcome="removed")
-        tally = Tally.empty()
-        candidates = normalise.candidates(
-            document, feed_url=feed.url, outlet=feed.outlet, fetched=now, tally=tally
-        )
-        report = PollReport(url=feed.url, at=now, next_at=now, status=answer.status)
-
-        def save(db: sa.Connection, tally: Tally, missed: bool) -> None:
-            columns = feeds.after_success(
-                feed, now, self._settings, status=answer.status, max_age=answer.max_age,
-                new=tally.fates[STORED] + tally.fates[REVISED],
-                dates=[c.article.published for c in candidates if c.article.published],
-                missed=missed,
-            )  # fmt: skip
-            report.missed, report.next_at = missed, cast(datetime, columns["next_at"])
-            title = {"title": document.title or feed.title}
-            _write(db, feed, now, answer.status, about | title | columns, tally)
-
-        self._intake.take(
-            candidates, source=feed.url, at=now, tally=tally, save=save, feed_id=feed.id
-        )
-        report.counts, report.reasons = dict(tally.fates), dict(tally.reasons)
-        return report
-
-    def _save(
-        self, feed: Feed, now: datetime, status: int | None, columns: Mapping[str, object]
-    ) -> None:
-        with translated(), self._engine.begin() as db:
-            _write(db, feed, now, status, columns, Tally.empty())
-
 
 class _Host:
     """Whose turn it is at one host, and from when on (by the clock) it may be asked again."""
@@ -317,18 +226,6 @@ class _Host:
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
         self.free_at: datetime | None = None
-
-
-def _write(
-    db: sa.Connection,
-    feed: Feed,
-    now: datetime,
-    status: int | None,
-    columns: Mapping[str, object],
-    tally: Tally,
-) -> None:
-    db.execute(feeds_table.update().where(feeds_table.c.id == feed.id).values(**columns))
-    db.execute(polls.insert().values(source=feed.url, at=now, status=status, **tally.columns()))
 
 
 def _collect(running: dict[int, asyncio.Task[PollReport]]) -> None:

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from ingest.clock import VirtualClock
-from ingest.poller import Poller, PollReport
+from ingest.ledger import PollReport
+from ingest.poller import Poller
 from ingest.settings import IngestSettings
 from store.engine import open_database
 from store.tables import polls

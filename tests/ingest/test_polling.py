@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from ingest import feeds
-from ingest.poller import PollReport
+from ingest.ledger import PollReport
 from ingest.settings import IngestSettings
 from store.engine import open_database
 from store.tables import feed_items, identities
