@@ -2,8 +2,7 @@
 
 Precedence: byte order mark; UTF-8 when the bytes prove it; the XML declaration; the HTTP header;
 nearly-UTF-8 with bad bytes replaced; detection. Valid UTF-8 with letters beyond ASCII is
-practically never anything else, so it wins over any declaration (of 134 captured feeds no
-declaration was right against it), and only named character encodings are ever looked up: Python
+practically never anything else, so it wins over any declaration. Only named character encodings are ever looked up: Python
 also knows codecs that decompress or raise.
 """
 

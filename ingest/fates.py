@@ -16,8 +16,9 @@ from stream import records
 from stream.records import Article
 
 # Below this share of common words an item that kept its guid but moved to another URL is another
-# story: in the captured feeds edits keep over a third, reused guids under a tenth.
-SAME_STORY = 0.15
+# story. Measured on five captured days: 79 % of unrelated articles lie below, and 6 of 53 moved
+# items, all of them headlines rewritten from scratch; splitting one costs less than merging two.
+SAME_STORY = 0.1
 # Room for ids and names around the text; a title beyond this is body text in the wrong field.
 MAX_TITLE = 1_000
 _MAX_REF = 500

@@ -32,7 +32,7 @@ class IngestSettings(BaseModel):
     max_items: int = Field(default=2000, gt=0)
     # Five hops cover http→https→www→new path with one to spare.
     max_redirects: int = Field(default=5, ge=0)
-    # 8 MB of healthy RSS parse in about 4 s here; hostile documents run for a minute.
+    # 8 MB of healthy RSS parse in 2 s here; hostile documents run for a minute.
     parse_deadline: float = Field(default=12, gt=0)
     # Parsing takes 10 ms a feed: two workers keep up with a hundred polls a second, and one
     # hostile document leaves the other free.

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ingest.items import Document, Refusal
 
-# A healthy feed of 8 MB needs about 300 MB; a document that wants more than this is an attack.
+# A healthy feed of 8 MB needs about 140 MB; a document that wants more than this is an attack.
 MEMORY_BYTES = 1536 * 1024 * 1024
 # Expat and the tree builders recurse in C with the depth of the document.
 RECURSION = 1000

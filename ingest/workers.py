@@ -13,7 +13,7 @@ import msgspec
 from ingest.items import Document, Refusal
 from ingest.worker import Answer, Request, frame
 
-# Starting a worker (imports included) takes 0.3 s here; a loaded machine may need far longer.
+# Starting a worker (imports included) takes 0.15 s here; a loaded machine may need far longer.
 _START_S = 30.0
 
 

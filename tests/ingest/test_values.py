@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest import clean, dates, identity, language, urls
+from ingest.fates import SAME_STORY
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_sketches_tell_an_edit_from_another_story() -> None:
     bank = identity.sketch("Central bank raises rates", "The move of half a point surprised many.")
     assert identity.likeness(ferry, ferry) == 1
     assert identity.likeness(ferry, edit) > 0.6
-    assert identity.likeness(ferry, bank) < 0.15
+    assert identity.likeness(ferry, bank) < SAME_STORY
 
 
 def test_long_keys_are_hashed_and_stay_distinct() -> None:
