@@ -2,8 +2,8 @@
 
 Precedence: byte order mark; UTF-8 when the bytes prove it; the XML declaration; the HTTP header;
 nearly-UTF-8 with bad bytes replaced; detection. Valid UTF-8 with letters beyond ASCII is
-practically never anything else, so it wins over any declaration. Only named character encodings are ever looked up: Python
-also knows codecs that decompress or raise.
+practically never anything else, so it wins over any declaration. Only named
+character encodings are ever used: Python also knows codecs that decompress or raise.
 """
 
 from __future__ import annotations

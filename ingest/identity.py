@@ -13,7 +13,8 @@ from ingest import urls
 
 # A word in scripts with blanks, a single letter in those without.
 _WORD = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+")
-# 32 hashes estimate shared words within about ±.09 at most: enough to tell an edit from another story.
+# 32 hashes estimate the share of common words within ±.09 or better: enough to tell an edit from
+# another story.
 _SKETCH_SIZE = 32
 # 8 hex digits each: two different words collide once in four billion.
 _HASH_DIGITS = 8
