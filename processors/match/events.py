@@ -40,11 +40,17 @@ class Event(NamedTuple):
     positive: list[int]  # rows of examples, counted from the first example row
     negative: list[int]
     related: list[int]
+    later: list[int]  # related events that follow this one, directly or not
 
     @property
     def listed(self) -> bool:
         """Did the analyst list people or places?"""
         return bool(self.actors or self.places)
+
+    @property
+    def setting(self) -> frozenset[int]:
+        """Its places, or the names from its own words."""
+        return self.places | frozenset(self.named)
 
     @property
     def all_names(self) -> frozenset[int]:
@@ -73,7 +79,10 @@ def build(
         for raw in [*own.description, *own.examples]:
             rows.append(np.frombuffer(raw, "<f2").astype(np.float32))
         events.append(_event(definition, own, slice(first, len(rows)), gazetteer))
-    linked = [one._replace(related=_related(i, events)) for i, one in enumerate(events)]
+    linked = [
+        one._replace(related=_related(i, events), later=_later(i, events))
+        for i, one in enumerate(events)
+    ]
     matrix = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
     model = next(iter(vectors.values())).model if vectors else ""
     return EventTable(linked, gazetteer, matrix, model)
@@ -108,6 +117,7 @@ def _event(
         positive=[used + i for i, flag in enumerate(flags) if flag],
         negative=[used + i for i, flag in enumerate(flags) if not flag],
         related=[],
+        later=[],
     )
 
 
@@ -145,24 +155,22 @@ def _words(definition: Definition) -> frozenset[str]:
     return frozenset(word for word in found if len(word) > 2 or not word.isascii())
 
 
+def _later(index: int, events: Sequence[Event]) -> list[int]:
+    start = events[index].definition.id
+    known, fresh = {start}, {start}
+    while fresh:
+        fresh = {one.definition.id for one in events if fresh & set(one.definition.follows)} - known
+        known |= fresh
+    return [i for i, one in enumerate(events) if i != index and one.definition.id in known]
+
+
 def _related(index: int, events: Sequence[Event]) -> list[int]:
     """The whole chain that the event belongs to, and look-alikes that share its names."""
     own = events[index]
     chain = {own.definition.id}
-    grown = True
-    while grown:
-        more = {
-            one.definition.id
-            for one in events
-            if one.definition.id in chain
-            or chain & set(one.definition.follows)
-            or any(
-                one.definition.id in other.definition.follows
-                for other in events
-                if other.definition.id in chain
-            )
-        }
-        grown, chain = more != chain, more
+    links = [{one.definition.id, *one.definition.follows} for one in events]
+    while any(link & chain and not link <= chain for link in links):
+        chain = chain.union(*(link for link in links if link & chain))
     return [
         i
         for i, other in enumerate(events)

@@ -10,8 +10,12 @@ actors     how salient the event's people are: the two most salient, both needed
 places     how salient its most salient place is
 names      the same for names found in the event's own words
 words      share of the article's first words that the event's own words cover
-own        salience of names that set this event apart from related events, less theirs
+own        salience of places that set this event apart from a related event, less theirs
 opening    the same, for what the article opens on
+people     the same for people
+alone      fewer than two of its people are named
+elsewhere  it names places of related events and none of this one
+later      it has no date, and names places of events that came after this one
 inside     published within the window
 outside    days outside the window, on a log scale (1 = a year)
 apart      days from the published examples, when there is no window
@@ -34,7 +38,8 @@ from processors.text import day_distance
 
 SIGNALS = (
     "meaning", "detail", "examples", "against", "ahead", "behind", "actors", "places", "names",
-    "words",     "own", "opening", "inside", "outside", "apart", "days", "excluded",
+    "words", "own", "opening", "people", "alone", "elsewhere", "later", "inside", "outside",
+    "apart", "days", "excluded",
 )  # fmt: skip
 DENSE = frozenset({"meaning", "detail", "examples", "against", "ahead", "behind"})
 # What means nothing in a language that the model does not read.
@@ -105,6 +110,7 @@ def lexical(
         **_names(event, anywhere),
         "words": _words(event, article),
         **_rivalry(event, table, anywhere, opening),
+        **_sequence(event, table, anywhere, published),
         **_dates(event, article, published),
         "excluded": max((share for _, share in excluded(event, article)), default=0.0),
     }
@@ -115,6 +121,7 @@ def _names(event: Event, anywhere: dict[int, float]) -> dict[str, float]:
     found = [strength * anywhere.get(name, 0.0) for name, strength in event.named.items()]
     top = sorted(found, reverse=True)[:3]
     return {
+        "alone": 1.0 if len(people) == 2 and not people[1] else 0.0,
         # A pair makes an event of people who are in the news every day: both must be there.
         "actors": math.prod(people) ** (1 / len(people)) if people else 0.0,
         "places": max((anywhere.get(name, 0.0) for name in event.places), default=0.0),
@@ -133,17 +140,51 @@ def _rivalry(
     event: Event, table: EventTable, anywhere: dict[int, float], opening: dict[int, float]
 ) -> dict[str, float]:
     """Against the related event that stands in the way most."""
-    own, first = list[float](), list[float]()
+    found: dict[str, list[float]] = {"own": [], "opening": [], "people": []}
     for other in event.related:
         mine, theirs = apart(event, table.events[other])
-        for found, salience in ((own, anywhere), (first, opening)):
-            found.append(_highest(mine, salience) - _highest(theirs, salience))
-    return {"own": min(own, default=0.0), "opening": min(first, default=0.0)}
+        found["own"].append(_highest(mine, anywhere) - _highest(theirs, anywhere))
+        found["opening"].append(_highest(mine, opening) - _highest(theirs, opening))
+        rival = table.events[other].actors
+        found["people"].append(
+            _highest(event.actors - rival, anywhere) - _highest(rival - event.actors, anywhere)
+        )
+    return {name: min(values, default=0.0) for name, values in found.items()}
+
+
+def _sequence(
+    event: Event, table: EventTable, anywhere: dict[int, float], published: date | None
+) -> dict[str, float]:
+    """Places of the chain. A report may look back, but names what came later only by chance."""
+    after = _present(later_places(event, table), anywhere)
+    others = 0.0
+    if event.places and not _highest(event.places, anywhere):
+        others = _present(foreign_places(event, table), anywhere)
+    return {"elsewhere": others, "later": after if published is None else 0.0}
+
+
+def foreign_places(event: Event, table: EventTable) -> frozenset[int]:
+    """Places that belong to one single related event."""
+    every = [place for i in event.related for place in table.events[i].places]
+    return frozenset(p for p in every if every.count(p) == 1) - event.places
+
+
+def later_places(event: Event, table: EventTable) -> frozenset[int]:
+    """Places of events that came after this one, and of no other."""
+    later = frozenset().union(*(table.events[i].places for i in event.later))
+    before = (table.events[i].places for i in event.related if i not in event.later)
+    return later - event.places - frozenset().union(*before)
+
+
+def _present(names: frozenset[int], salience: dict[int, float]) -> float:
+    """Half for being named at all, the rest for how prominently."""
+    highest = _highest(names, salience)
+    return 0.5 + highest / 2 if highest else 0.0
 
 
 def apart(event: Event, other: Event) -> tuple[frozenset[int], frozenset[int]]:
-    """Names that only the one and only the other has."""
-    return event.all_names - other.all_names, other.all_names - event.all_names
+    """Places and other names, people aside, that only the one and only the other has."""
+    return event.setting - other.setting, other.setting - event.setting
 
 
 def _highest(names: frozenset[int], salience: dict[int, float]) -> float:

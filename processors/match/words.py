@@ -32,8 +32,18 @@ def note(
         return _named(article, event.places, "names ", "names none of its places")
     if name == "names":
         return _named(article, frozenset(event.named), "names ", "")
+    if name == "people":
+        return _people(value, event, table, article)
     if name in ("own", "opening"):
         return _rivalry(value, event, table, article, opening=name == "opening")
+    if name == "alone" and value:
+        return "names fewer than two of its people"
+    if name == "elsewhere" and value:
+        found = _verbatim(article, signals.foreign_places(event, table))
+        return f"names {_list(found)}, and no place of this event"
+    if name == "later" and value:
+        found = _verbatim(article, signals.later_places(event, table))
+        return f"names {_list(found)}, which came later"
     if name in ("inside", "outside"):
         return _published(name, event, published)
     if name == "days":
@@ -86,7 +96,7 @@ def _named(article: Reading, names: frozenset[int], before: str, without: str) -
 def _rivalry(
     value: float, event: Event, table: EventTable, article: Reading, *, opening: bool
 ) -> str:
-    mine, theirs = set(event.all_names), set[int]()
+    mine, theirs = set(event.setting), set[int]()
     for other in event.related:
         mine &= signals.apart(event, table.events[other])[0]
         theirs |= signals.apart(event, table.events[other])[1]
@@ -97,6 +107,15 @@ def _rivalry(
     if value < 0 and foreign:
         return ("opens on " if opening else "names ") + _list(foreign) + ", of a related event"
     return ""
+
+
+def _people(value: float, event: Event, table: EventTable, article: Reading) -> str:
+    rivals = frozenset[int]().union(*(table.events[i].actors for i in event.related))
+    if value < 0:
+        foreign = _verbatim(article, rivals - event.actors)
+        return f"names {_list(foreign)}, of a related event" if foreign else ""
+    own = _verbatim(article, event.actors - rivals) if value > 0 else []
+    return f"names {_list(own)}, whom only this event has" if own else ""
 
 
 def _published(name: str, event: Event, published: date | None) -> str:
