@@ -81,9 +81,10 @@ class Consumer(Protocol):
 
     def poll(self, max_records: int, timeout: float) -> Sequence[LogRecord]:
         """Up to `max_records` records in offset order within a partition, waiting at most
-        `timeout` seconds for the first. Joining, losing and taking over partitions happens in
-        here, on the caller's thread. Raises LogChanged when a position is no longer in the log,
-        Unavailable when the broker stays away."""
+        `timeout` seconds for the first (some seconds more while the group forms). Joining,
+        losing and taking over partitions happens in here, on the caller's thread. Raises
+        LogChanged when a position is no longer in the log, Unavailable when the broker stays
+        away."""
 
     def assigned(self) -> frozenset[Partition]:
         """The partitions owned now."""

@@ -28,8 +28,10 @@ from stream.log.kafka_client import (
 # that hangs. Looking back over a month of articles for a new definition may take minutes.
 MAX_POLL_INTERVAL_S = 15 * 60
 # A member that was killed is missed for this long. Shorter means quicker failover, but a machine
-# busy for as long as that would lose its partitions; Kafka allows no less than 6.
-SESSION_S = 15.0
+# busy for as long as that would lose its partitions; Kafka allows no less than 6. A poll that joins
+# may take as long, whatever its timeout: the client forgets a join that ends between two polls and
+# begins again, and brokers let a new group wait for company (Kafka 3 s, Tansu half a session).
+SESSION_S = 10.0
 # A client whose broker is gone returns nothing, just as one with nothing to read does, and one
 # whose topic was made again may read on in the other. So a member asks the broker this often.
 ASK_EVERY_S = 15.0
@@ -94,6 +96,7 @@ class KafkaMember:
         self._owned: set[Partition] = set()
         self._changes: deque[_Change] = deque()
         self._asked = time.monotonic()
+        self._session_s, self._joining = session_s, True
         self._quiet = True  # nothing has come since
         self._closed = False
         with address.errors():
@@ -116,8 +119,9 @@ class KafkaMember:
             self._client.subscribe(topics, listener=_Listener(self._client, self._changes))
 
     def poll(self, max_records: int, timeout: float) -> Sequence[LogRecord]:
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
         while True:
+            deadline = began + (max(timeout, self._session_s) if self._joining else timeout)
             left = max(0.0, deadline - time.monotonic())
             with self._address.errors():
                 found = self._client.poll(
@@ -175,11 +179,13 @@ class KafkaMember:
         """Does here, on the caller's thread, what the listener noted."""
         while self._changes:
             change = self._changes.popleft()
+            self._joining = change.kind == "gone"
             partitions = frozenset(Partition(*p) for p in change.partitions)
             if change.kind == "gone":
                 self._release(partitions)
             else:
                 self._take(partitions)
+                self._asked, self._quiet = time.monotonic(), True
 
     def _release(self, partitions: frozenset[Partition]) -> None:
         for partition in sorted(partitions & self._owned):

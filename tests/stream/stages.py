@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+from stream.errors import BadRecord
 from stream.log.contract import LogRecord, Partition, Topic
 from stream.records import DEAD, AlertAck, Verdict, decode
 from stream.stage import Loop, Output, Rewind, Stage
@@ -65,7 +66,7 @@ class WithTable(Echo):
 
     def table(self, changes: Sequence[LogRecord], rewind: Rewind) -> list[Output]:
         self.known += [decode(record.value, Verdict).event_id for record in changes]
-        self.looked_back.append([decode(r.value, AlertAck).alert_id for r in rewind()])
+        self.looked_back.append([text_of(record) for record in rewind()])
         self.events.append(("table", len(changes)))
         return [
             Output(OUT, ack(f"seen {decode(r.value, Verdict).event_id}"), partition=0)
@@ -99,6 +100,13 @@ class Slow(Echo):
         print("begun", flush=True)
         self.stop.wait()
         return super().process(batch)
+
+
+def text_of(record: LogRecord) -> str:
+    try:
+        return decode(record.value, AlertAck).alert_id
+    except BadRecord:
+        return "?"
 
 
 def ack(text: str) -> AlertAck:

@@ -137,7 +137,6 @@ def test_a_broker_that_is_gone_is_noticed_by_all(monkeypatch: pytest.MonkeyPatch
     for module in ("kafka", "kafka_client", "kafka_group", "kafka_read", "kafka_send"):
         monkeypatch.setattr(f"stream.log.{module}.ANSWER_S", 0.8)
     monkeypatch.setattr("stream.log.kafka_send.DELIVERY_S", 1.0)
-    monkeypatch.setattr(kafka_group, "ASK_EVERY_S", 0.3)
     broker = PackagedBroker()
     with broker:
         log = KafkaLog(broker.bootstrap, session_s=SESSION_S)
@@ -147,6 +146,7 @@ def test_a_broker_that_is_gone_is_noticed_by_all(monkeypatch: pytest.MonkeyPatch
         producer.flush()
         member = log.consumer("g", ["t"])
         take(member, 1)
+        monkeypatch.setattr(kafka_group, "ASK_EVERY_S", 0.3)
     with pytest.raises(Unavailable, match="does not answer"):
         member.commit({Partition("t", 0): 1})
     with pytest.raises(Unavailable, match="does not answer"):

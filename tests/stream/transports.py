@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from stream.log.contract import Consumer, Log, LogRecord, Partition, Topic
 from tests.services import NAMED
 
-# How soon a killed member is missed: Apache Kafka allows no less than six seconds; the packaged
-# broker does, but takes three for a group to form.
-SESSION_S = 6.0 if NAMED else 4.0
+# How soon a killed member is missed. Apache Kafka allows no less than six seconds; the packaged
+# broker does, and lets a new group wait for half of it.
+SESSION_S = 6.0 if NAMED else 2.0
 # How long anything in a test may take before it counts as failed; joining a group takes seconds.
 PATIENCE_S = 40.0
 
