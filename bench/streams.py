@@ -50,6 +50,15 @@ class Stream(NamedTuple):
             f"{self.name}:{lang}", [self.rows[i] for i in kept], self.vectors[kept], self.model
         )
 
+    def shortened(self, chars: int, cache: Path | None = None) -> Stream:
+        """The same stream with that much text left: what feeds give instead of the article."""
+        rows = []
+        for row in self.rows:
+            body = row.text[len(row.title) :] if row.text.startswith(row.title) else row.text
+            rows.append(row._replace(text=body.strip()[:chars].rpartition(" ")[0]))
+        vectors, model = _vectors(rows, cache)
+        return Stream(f"{self.name}:{chars}", rows, vectors, model)
+
     @property
     def needs_shuffles(self) -> bool:
         """Whether the order in time leaves anything to chance."""
@@ -104,8 +113,7 @@ def load(path: Path, cache: Path | None = None) -> Stream:
             f"{path} is not a labelled stream (one JSON object a line with title, text, published, "
             f"lang and cluster): {type(error).__name__} {error}"
         ) from error
-    folder = cache or Path(tempfile.gettempdir()) / "dateline-bench"
-    vectors, model = _vectors(rows, folder)
+    vectors, model = _vectors(rows, cache)
     return Stream(path.stem, rows, vectors, model)
 
 
@@ -126,10 +134,11 @@ def _row(item: dict[str, str | None]) -> Row:
     )
 
 
-def _vectors(rows: Sequence[Row], folder: Path) -> tuple[NDArray[np.float16], str]:
+def _vectors(rows: Sequence[Row], cache: Path | None) -> tuple[NDArray[np.float16], str]:
     from processors.embed.encoder import Encoder, article_text
     from processors.embed.settings import EmbedSettings
 
+    folder = cache or Path(tempfile.gettempdir()) / "dateline-bench"
     encoder = Encoder(EmbedSettings.model_validate({}))
     texts = [article_text(row.title, row.text) for row in rows]
     key = hashlib.blake2b("\0".join([encoder.name, *texts]).encode(), digest_size=12).hexdigest()

@@ -196,8 +196,8 @@ class Lane:
         ranked: list[tuple[float, Story]] = []
         nearest = 0.0
         read = not piece.lang or piece.lang in self.reads
-        for story in found:
-            measured = signals.measure(piece, vector, story, background)
+        rows = signals.measure(piece, vector, found, background)
+        for story, measured in zip(found, rows, strict=True):
             ranked.append((decision.score(piece, story, measured, self.reads), story))
             by = "nearest" if read else "terms_nearest"
             nearest = max(nearest, measured[signals.NAMES.index(by)])
