@@ -50,15 +50,9 @@ $(VENV):
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Dateline needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another with make PYTHON=python3.12")'
 	@SECONDS=0; $(PYTHON) -m venv .venv; touch $@; echo "     $$SECONDS s"
 
-# First, alone and exactly this release: left to a resolver, or to a range, PyTorch would be the
-# build for GPUs with several GB of further packages. Its own dependencies are in the lock below.
 $(TORCH): $(VENV) requirements-torch.lock
 	@echo "2/4  PyTorch, CPU build (about 190 MB to fetch)"
-	@SECONDS=0; \
-	$(PIP) install -qq --no-compile --no-deps --require-hashes -r requirements-torch.lock 2>.venv/torch.log || { \
-	  echo "     the pinned CPU build does not fit this machine; taking PyTorch's default build"; \
-	  echo "     (with TORCH_INDEX=… from there; without, on Linux, several GB of GPU packages come along)"; \
-	  $(PIP) install -qq --no-compile $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0; }; \
+	@SECONDS=0; TORCH_INDEX=$(TORCH_INDEX) sh deploy/install-torch.sh $(BIN)/python; \
 	touch $@; echo "     $$SECONDS s"
 
 # The lock is closed, so nothing is resolved: what is in it is installed, checked by hash.

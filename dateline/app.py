@@ -161,10 +161,7 @@ def run_stages(names: Sequence[str], settings: Settings) -> int:
     for worker in workers:
         worker.start(stop, failed)
     say.info("run.started", stages=list(names))
-    while not finished.wait(5):
-        for worker in workers:
-            if worker.loop is not None:
-                worker.loop.metrics.alive_for_scrape()
+    finished.wait()
     for worker in workers:
         # A stage finishes the batch in hand; the longest, embedding, takes seconds.
         worker.thread.join(timeout=60)
