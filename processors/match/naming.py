@@ -17,6 +17,8 @@ _TOKEN = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]")
 # "Kim" alone may be anybody: it counts half until the article has the full name.
 UNCONFIRMED = 0.5
+# Names of one word that may stand apart in a text have at least so many letters.
+MIN_JOINED = 5
 
 
 class Hit(NamedTuple):
@@ -55,6 +57,7 @@ class Gazetteer:
         self._number: dict[tuple[str, ...], int] = {}
         self._by_first: dict[str, list[_Phrase]] = {}
         self._unspaced: dict[str, int] = {}
+        self._whole: dict[str, int] = {}  # names of one word, long enough not to arise by chance
 
     def add(self, name: Name, *, person: bool) -> int:
         spellings = [s for s in map(fold, [name.name, *name.aliases]) if s]
@@ -71,6 +74,8 @@ class Gazetteer:
             if _UNSPACED.search(written):
                 self._unspaced.setdefault(unicodedata.normalize("NFC", written.strip()), number)
                 continue
+            if len(spelling) == 1 and not partial and len(spelling[0]) >= MIN_JOINED:
+                self._whole.setdefault(spelling[0], number)
             phrases = self._by_first.setdefault(spelling[0], [])
             if _Phrase(spelling, number, partial) not in phrases:
                 phrases.append(_Phrase(spelling, number, partial))
@@ -93,6 +98,11 @@ class Gazetteer:
         at = 0
         while at < len(words):
             step = 1
+            if at + 1 < len(words) and (joined := folded[at] + folded[at + 1]) in self._whole:
+                # "Ha Noi" for "Hanoi".
+                hits.append(Hit(self._whole[joined], words[at].start(), words[at + 1].end(), False))
+                at += 2
+                continue
             for tokens, name, partial in self._by_first.get(folded[at], ()):
                 size = len(tokens)
                 if size > 1 and tuple(folded[at : at + size]) != tokens:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date
 from typing import NamedTuple
 
 from processors.match.naming import UNCONFIRMED, Gazetteer
 from processors.text import Span, mentioned_dates, sentence_spans, terms
 
-# A piece that comes to an event only after 12,000 characters is not about it.
-MAX_READ = 12_000
+# A piece that comes to an event only after 8,000 characters is not about it.
+MAX_READ = 8_000
 # Credits and datelines ("Photo: Agency") do not count as sentences of the opening.
 MIN_WORDS = 5
 # How much a mention says about what the piece is about, by its place: the headline, then the
@@ -22,6 +23,10 @@ REST = 0.08
 OPENING = (0.6, 0.4, 0.25)
 # Sentences that count as the beginning, for words.
 BEGINNING = 6
+
+
+_DIGIT = re.compile(r"\d")
+_NO_WORDS: frozenset[str] = frozenset()
 
 
 class Mention(NamedTuple):
@@ -38,7 +43,7 @@ class Reading(NamedTuple):
     sentences: list[Span]
     ranks: list[int]
     mentions: list[Mention]
-    words: list[frozenset[str]]  # by sentence; the last entry is the title's
+    words: list[frozenset[str]]  # by sentence, of the beginning; the last entry is the title's
     days: list[tuple[int, date]]  # (sentence, day)
     has_body: bool
 
@@ -110,8 +115,11 @@ def read(title: str, text: str, gazetteer: Gazetteer, published: date | None) ->
         ]
     days = []
     for number, span in enumerate(spans):
-        if any(c.isdigit() for c in span.text):
+        if _DIGIT.search(span.text):
             days += [(number, found.day) for found in mentioned_dates(span.text, published)]
-    words = [frozenset(terms(span.text)) for span in spans]
+    words = [
+        frozenset(terms(span.text)) if rank < BEGINNING else _NO_WORDS
+        for span, rank in zip(spans, ranks, strict=True)
+    ]
     words.append(frozenset(terms(title[:MAX_READ])))
     return Reading(title, spans, ranks, mentions, words, days, bool(spans))

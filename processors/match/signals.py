@@ -112,7 +112,7 @@ def lexical(
         **_rivalry(event, table, anywhere, opening),
         **_sequence(event, table, anywhere, published),
         **_dates(event, article, published),
-        "excluded": max((share for _, share in excluded(event, article)), default=0.0),
+        "excluded": 1.0 if excluded(event, article) else 0.0,
     }
 
 
@@ -207,12 +207,12 @@ def _dates(event: Event, article: Reading, published: date | None) -> dict[str, 
     return found
 
 
-def excluded(event: Event, article: Reading) -> list[tuple[str, float]]:
-    """What the event is not about, with the share of its words that stand together in one of the
-    first sentences: three quarters at least, and not only words of the event itself."""
+def excluded(event: Event, article: Reading) -> list[str]:
+    """What the event is not about, where three quarters of its words (not all of them words of
+    the event itself) stand together in one of the first sentences."""
     found = []
     for phrase, words in event.not_about:
         together = max((words & one for one in article.first_sentences()), key=len, default=words)
         if words and len(together) * 4 >= len(words) * 3 and not together <= event.words:
-            found.append((phrase, len(together) / len(words)))
+            found.append(phrase)
     return found

@@ -49,9 +49,7 @@ def note(
     if name == "days":
         return _days(value, event, article)
     if name == "excluded" and value:
-        return "opens like what it is not about: " + ", ".join(
-            phrase for phrase, _ in signals.excluded(event, article)
-        )
+        return "opens like what it is not about: " + ", ".join(signals.excluded(event, article))
     if name == "apart" and value and published:
         return f"published {_day(published)}, away from the examples"
     if name in signals.DENSE:
