@@ -11,7 +11,7 @@ from processors.cluster.story import INDEXED_TERMS, Matrix, Story
 # eighth by both in under 1 % of the development articles.
 NEAREST, SHARING = 8, 8
 # A term that more open stories hold than this tells nothing apart, and reading on would cost.
-MAX_HOLDERS = 300
+MAX_HOLDERS = 150
 # Where the background of an article is read off: its similarity to stories it is surely not in.
 BACKGROUND = slice(4, 24)
 # ... and what it is taken for while there are fewer stories than that.
@@ -72,11 +72,11 @@ class Shelf:
         has nothing to do with (streams about one subject have a high one)."""
         if not self.stories:
             return [], BACKGROUND_PRIOR
-        # Rounded, so that a tie stays a tie whatever the order of the additions.
-        near = np.round(self._centres[: len(self._by_row)] @ vector, 5)
+        near = self._centres[: len(self._by_row)] @ vector
         count = min(len(near), BACKGROUND.stop)
-        rows = np.argpartition(-near, count - 1)[:count] if count < len(near) else np.arange(count)
-        rows = rows[np.lexsort((rows, -near[rows]))]
+        rows = np.argpartition(near, len(near) - count)[-count:]
+        # Rounded, so that a tie stays a tie whatever the order of the additions; ties by row.
+        rows = rows[np.lexsort((rows, -np.round(near[rows], 5)))]
         live = [int(row) for row in rows if self._by_row[row] is not None]
         others = near[live[BACKGROUND]]
         background = (float(others.sum()) + BACKGROUND_PRIOR * BACKGROUND_WEIGHT) / (
