@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import random
+import tempfile
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from processors.embed.encoder import Encoder, article_text
 from processors.embed.settings import EmbedSettings
-from processors.embed.stage import definition_vectors
+from processors.embed.stage import Encodes, definition_vectors
 from processors.match import decision
 from processors.match.definition import load_directory
 from processors.match.events import EventTable, build, own_names
@@ -42,6 +43,7 @@ KOREA = {
     "nk-missile-crisis-2017": "nk-missile-crisis-2017",
     "warmbier": "warmbier",
 }
+CACHE = Path(tempfile.gettempdir()) / "dateline-bench"
 # A cluster is worth registering when it goes on for at least so many articles.
 MIN_CLUSTER = 6
 CHAIN = ("kim-moon-panmunjom", "kim-trump-singapore", "kim-trump-hanoi", "kim-trump-dmz")
@@ -212,12 +214,12 @@ def world() -> tuple[Task, dict[str, str]]:
     return Task("world", load_directory(ROOT / "examples" / "events"), articles, about), traps
 
 
-def table_of(definitions: Iterable[Definition], encoder: Cache) -> EventTable:
+def table_of(definitions: Iterable[Definition], encoder: Encodes) -> EventTable:
     definitions = list(definitions)
     return build(definitions, {one.id: definition_vectors(one, encoder) for one in definitions})
 
 
-def vectors_of(articles: Sequence[Article], encoder: Cache) -> list[NDArray[np.float32]]:
+def vectors_of(articles: Sequence[Article], encoder: Encodes) -> list[NDArray[np.float32]]:
     return [
         vector_of(raw) for raw in encoder.encode([article_text(a.title, a.text) for a in articles])
     ]
@@ -288,7 +290,7 @@ def tasks(data: Path) -> list[Task]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--cache", type=Path, default=Path("/tmp/dateline-bench"))
+    parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--decision", type=Path)
     parser.add_argument("--world", action="store_true", help="only the sample world")
     options = parser.parse_args()

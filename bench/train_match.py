@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.tracking import Cache, Task, table_of, tasks, vectors_of
+from bench.tracking import CACHE, Cache, Task, table_of, tasks, vectors_of
 from processors.embed.encoder import Encoder
 from processors.embed.settings import EmbedSettings
 from processors.match import signals
@@ -186,7 +186,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--without", help="leave one set out: korea, localnews, ecbplus, og2021")
-    parser.add_argument("--cache", type=Path, default=Path("/tmp/dateline-bench"))
+    parser.add_argument("--cache", type=Path, default=CACHE)
     options = parser.parse_args()
     encoder = Cache(Encoder(EmbedSettings()), options.cache)
     found = gather(options.data, encoder)

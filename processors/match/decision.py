@@ -84,7 +84,7 @@ def load(model: str, *, path: Path | None = None, uncalibrated: bool = False) ->
     source = path or files("processors.match").joinpath(SHIPPED, _file_name(model))
     if not source.is_file():
         if path is not None:
-            raise UsageError(f"match.decision_file {path} does not exist; run `dateline calibrate`")
+            raise UsageError(f"match.decision_file {path} does not exist")
         if not uncalibrated:
             raise _no_file(model)
         source = files("processors.match").joinpath(SHIPPED, FALLBACK)
@@ -105,6 +105,6 @@ def _file_name(model: str) -> str:
 
 def _no_file(model: str) -> UsageError:
     return UsageError(
-        f"no decision file was calibrated for the model {model}; run `dateline calibrate FILE…`, "
-        "or set match.uncalibrated (--uncalibrated) to match with marked, uncalibrated decisions"
+        f"no decision file was calibrated for the model {model}; give one as match.decision_file, "
+        "or set match.uncalibrated to match with decisions that are marked as uncalibrated"
     )

@@ -22,6 +22,7 @@ class Roster:
     decides; an older version goes on until the newer one has them."""
 
     def __init__(self) -> None:
+        self.model: str | None = None  # of the newest vectors: the one in use
         self._latest: dict[str, Definition] = {}
         self._versions: dict[tuple[str, int], Definition] = {}
         self._vectors: dict[tuple[str, int, str], DefinitionVectors] = {}
@@ -39,14 +40,11 @@ class Roster:
                 self._versions[change.id, change.version] = change
             elif isinstance(change, DefinitionVectors):
                 self._vectors[change.event_id, change.version, change.model] = change
+                self.model = change.model
             elif isinstance(change, HistoryDone):
                 self._looked_back.add((change.event_id, change.version, change.lane))
         if changes:
             self._tables.clear()
-
-    @property
-    def models(self) -> list[str]:
-        return sorted({model for _, _, model in self._vectors})
 
     def table(self, model: str) -> EventTable:
         """The active events for vectors of this model."""

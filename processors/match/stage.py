@@ -67,8 +67,8 @@ class MatchStage(Stage):
         self._roster.read(changes)
         if changes:
             self._judges.clear()
-        for model in self._roster.models:
-            self._decider(model)  # a model that nobody calibrated is told at once
+        if self._roster.model is not None:
+            self._decider(self._roster.model)  # that nobody calibrated it is told at once
         if not self._roster.complete():
             return []
         waiting = {lane: self._roster.waiting(lane) for lane in sorted(self._lanes)}
@@ -100,7 +100,7 @@ class MatchStage(Stage):
                 done = HistoryDone(
                     event_id=definition.id,
                     version=definition.version,
-                    model=self._roster.models[-1],
+                    model=self._roster.model or "",
                     lane=lane,
                 )
                 yield Output(EVENTS, done, key=definition.id)

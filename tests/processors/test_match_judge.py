@@ -102,6 +102,11 @@ def test_shared_names_stand_in_the_article_as_reported() -> None:
     assert "ANNA BERG" in found.shared
 
 
+def test_a_name_of_one_word_written_apart_is_found() -> None:
+    by = judge(oslo(places=[Name(name="Hanoi")]))
+    assert "Hà Nội" in decide(by=by, title="Talks end in Hà Nội").shared
+
+
 def test_somebody_else_of_the_same_surname_is_not_the_actor() -> None:
     other = decide(
         title="", text="Lena Berg Hansen spoke. Berg Hansen left the hall again at noon."
@@ -217,7 +222,7 @@ def test_hostile_text_is_safe(text: str) -> None:
 
 
 def test_a_model_without_a_decision_file_is_refused_unless_marked() -> None:
-    with pytest.raises(UsageError, match="dateline calibrate"):
+    with pytest.raises(UsageError, match="decision_file"):
         decision.load("other-model@1234")
     marked = decision.load("other-model@1234", uncalibrated=True)
     assert not marked.calibrated

@@ -163,6 +163,13 @@ def test_vectors_of_another_model_do_not_look_back_again() -> None:
     assert [d.calibrated for d in output.record.decisions] == [False]  # type: ignore[attr-defined]
 
 
+def test_vectors_of_a_model_no_longer_in_use_do_no_harm() -> None:
+    old = event_record(vectors(oslo(), "other@1"))
+    match = stage()
+    match.table([event_record(oslo()), old, event_record(vectors(oslo()))], nothing)
+    assert match.process([placed(0)])[0].record.decisions  # type: ignore[attr-defined]
+
+
 def test_a_model_that_nobody_calibrated_stops_the_stage() -> None:
     with pytest.raises(UsageError, match="other@1"):
         stage().table([event_record(oslo()), event_record(vectors(oslo(), "other@1"))], nothing)
