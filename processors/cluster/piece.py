@@ -18,7 +18,7 @@ Vector = NDArray[np.float32]
 
 # News says what happened in its first paragraphs; reading further costs time and blurs terms.
 LEAD_CHARS = 2000
-# The heaviest terms carry the cosine: 48 keep over 90 % of the length of a full article.
+# The heaviest terms carry the cosine; this bounds the memory of an article and each comparison.
 MAX_TERMS = 48
 MAX_NAMES, MAX_NUMBERS, MAX_LABEL = 24, 16, 200
 # A term of the headline counts as if it stood this often in the text.

@@ -12,8 +12,8 @@ from processors.cluster.piece import Piece, Vector, as_float32
 
 Matrix = NDArray[np.float32]
 
-# The newest members stand for what the story is about now; twelve covers what a happening's
-# outlets write within hours, and more did not improve any development stream.
+# The newest members stand for what the story is about now; twelve bound
+# the cost of comparing with each of them. Other numbers are not measured yet.
 NEWEST = 12
 # Term statistics are cut back to the heaviest KEPT_TERMS once they pass twice that.
 KEPT_TERMS = 160
