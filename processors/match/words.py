@@ -14,6 +14,12 @@ from stream.records import Decision
 # A contribution smaller than this (in log-odds) changes a probability by about one point.
 SMALL = 0.05
 NAMES_IN_A_NOTE = 3
+# Signals that say much the same: the weightiest speaks for them.
+_KINDS = (
+    dict.fromkeys(signals.DENSE, "meaning")
+    | dict.fromkeys(("places", "names", "own", "opening", "elsewhere", "later"), "places")
+    | dict.fromkeys(("inside", "outside", "apart", "days"), "dates")
+)
 
 
 def note(
@@ -146,21 +152,16 @@ def lines(decision: Decision, title: str = "") -> list[str]:
     found = [f"{head}: {title or decision.event_id} ({_chance(decision.probability)})"]
     if not decision.calibrated:
         found[0] += ", uncalibrated"
-    weighty = sorted(
-        (one for one in decision.signals if one.note and abs(one.contribution) >= SMALL),
-        key=lambda one: -abs(one.contribution),
-    )
-    notes: list[str] = []
-    for agrees in (True, False):
-        clauses = dict.fromkeys(
-            one.note for one in weighty if (one.contribution > 0) == (decision.matched == agrees)
-        )
-        if clauses:
-            lead = "" if agrees else "but "
-            notes.append(lead + "; ".join(list(clauses)[:3] if agrees else list(clauses)[:1]))
+    clauses = {sign: _clauses(decision, sign) for sign in (1, -1)}
+    if decision.matched and decision.shared and not any("names" in c for c in clauses[1]):
+        clauses[1].append("names " + _list(decision.shared[:NAMES_IN_A_NOTE]))
+    agrees = 1 if decision.matched else -1
+    notes = ["; ".join(clauses[agrees][:3])] if clauses[agrees] else []
+    if clauses[-agrees]:
+        notes.append("but " + clauses[-agrees][0])
     unread = next((s.note for s in decision.signals if "does not read" in s.note), None)
     if unread:
-        notes.append(unread)
+        notes = [*notes[:1], unread]
     found += notes
     if decision.sentence:
         found.append(f"closest sentence: “{' '.join(decision.sentence.split())}”")
@@ -169,13 +170,20 @@ def lines(decision: Decision, title: str = "") -> list[str]:
     return found
 
 
+def _clauses(decision: Decision, sign: int) -> list[str]:
+    """What speaks for (1) or against (-1), the weightiest first, one clause of a kind."""
+    found: dict[str, str] = {}
+    for one in sorted(decision.signals, key=lambda signal: -abs(signal.contribution)):
+        if one.note and one.contribution * sign >= SMALL:
+            found.setdefault(_KINDS.get(one.name, one.name), one.note)
+    return list(found.values())
+
+
 def _chance(probability: float) -> str:
-    """.31; certainty is never claimed."""
-    return (
-        f"{min(max(probability, 0.001), 0.999):.2f}".lstrip("0")
-        if 0.01 <= probability <= 0.99
-        else ("< .01" if probability < 0.01 else "> .99")
-    )
+    """As in .31; certainty is never claimed."""
+    if probability < 0.01:
+        return "< .01"
+    return "> .99" if probability > 0.99 else f"{probability:.2f}".removeprefix("0")
 
 
 def _day(day: date) -> str:
