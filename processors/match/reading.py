@@ -118,7 +118,8 @@ def read(title: str, text: str, gazetteer: Gazetteer, published: date | None) ->
         if _DIGIT.search(span.text):
             days += [(number, found.day) for found in mentioned_dates(span.text, published)]
     words = [
-        frozenset(terms(span.text)) if rank < BEGINNING else _NO_WORDS
+        # One more than the beginning: it moves up when a sentence before it is taken out.
+        frozenset(terms(span.text)) if rank <= BEGINNING else _NO_WORDS
         for span, rank in zip(spans, ranks, strict=True)
     ]
     words.append(frozenset(terms(title[:MAX_READ])))
