@@ -13,8 +13,8 @@ install() {
 if ! said=$(install --no-deps --require-hashes -r requirements-torch.lock 2>&1); then
     echo "     the pinned CPU build cannot be had for this machine:"
     echo "$said" | grep -m 1 -E 'ERROR|error' | cut -c 1-160 | sed 's/^/     /' || true
-    echo "     taking the build that ${TORCH_INDEX:-pip finds by itself} offers for it"
+    echo "     taking the same release as ${TORCH_INDEX:-the usual index} has it"
     [ -n "${TORCH_INDEX:-}" ] || echo "     (on Linux that brings several GB for GPUs; TORCH_INDEX=… names PyTorch's CPU index)"
-    # Without an index of its own it also needs its dependencies: the GPU build has more of them.
+    # With its dependencies: another build may need more than the lock holds.
     install "$(grep -oE '^torch==[0-9.]+' requirements-torch.lock)"
 fi
