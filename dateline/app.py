@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -78,16 +80,27 @@ def make_stage(name: str, settings: Settings, *, deliver: bool = True) -> Stage:
     if name == "cluster":
         from processors.cluster.stage import ClusterStage
 
-        return ClusterStage(settings.cluster)
+        # Snapshots are never optional here: without one a restart reads the log from its start.
+        return ClusterStage(settings.cluster, settings.cluster.state_dir or Path("dateline.state"))
     if name == "match":
         from processors.match.stage import MatchStage
 
-        return MatchStage(settings.match, model=model_name(settings))
+        return MatchStage(settings.match)
     if name == "database":
-        from sinks.database.stage import DatabaseSink
-
-        return DatabaseSink(open_engine(settings), settings, deliver=deliver)
+        return database_sink(open_engine(settings), settings, open_log(settings), deliver=deliver)
     raise UsageError(f"unknown stage {name!r}; the stages are {', '.join(STAGES)}")
+
+
+def database_sink(engine: Engine, settings: Settings, log: Log, *, deliver: bool) -> Stage:
+    """The writer, with the alert policy it asks. It disposes of the engine when it closes."""
+    from sinks.alerts.policy import AlertPolicy
+    from sinks.database.stage import DatabaseSink
+    from sinks.outlets import Outlets
+
+    policy = AlertPolicy(
+        settings.alerts.channels if deliver else (), tells_backfill=settings.alerts.tell_backfill
+    )
+    return DatabaseSink(engine, policy, Outlets.load(settings.outlets), log)
 
 
 @dataclass
@@ -133,9 +146,14 @@ def run_stages(names: Sequence[str], settings: Settings) -> int:
     say = structlog.get_logger("dateline.run")
     stop = threading.Event()
     finished = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        finished.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: (stop.set(), finished.set()))
-    _stop_with_supervisor(lambda: (stop.set(), finished.set()))
+        signal.signal(number, end)
+    _stop_with_supervisor(end)
     prepare(settings)
 
     def failed(worker: Worker) -> None:
@@ -169,7 +187,7 @@ def run_stages(names: Sequence[str], settings: Settings) -> int:
         health.close()
     errors = [w.error for w in workers if w.error is not None]
     if errors:
-        print(f"dateline: {errors[0]}", file=sys.stderr)
+        sys.stderr.write(f"dateline: {errors[0]}\n")
         return 2 if isinstance(errors[0], UsageError) else 1
     say.info("run.stopped", stages=list(names))
     return 0
@@ -215,22 +233,15 @@ def _run_desk(settings: Settings, stop: threading.Event) -> None:
     serve(app, settings.desk, stop)
 
 
-def model_name(settings: Settings) -> str:
-    """Which vectors the match stage understands, without loading the model."""
-    from processors.embed.encoder import fingerprint
-
-    return fingerprint(settings.embed)
-
-
 def _stop_with_supervisor(stop: Callable[[], object]) -> None:
     """A supervised process ends when its supervisor does, however that died: the supervisor holds
     the other end of our standard input, and its death closes it."""
-    import os
-
     if os.environ.get("DATELINE_SUPERVISED"):
 
         def watch() -> None:
-            sys.stdin.buffer.read()
+            # Not through sys.stdin: its lock, held by this thread, would hang the shutdown.
+            while os.read(0, 1024):
+                pass
             stop()
 
         threading.Thread(target=watch, name="supervisor-watch", daemon=True).start()

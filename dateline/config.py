@@ -41,7 +41,7 @@ class DatabaseSettings(Section):
 class LogSettings(Section):
     url: str = "dateline.log.db"  # a path, or kafka://host:port,host:port
     # Embedders share the articles; more partitions than embedders cost nothing but open files.
-    article_partitions: int = Field(8, ge=1, le=1024)
+    article_partitions: int = Field(default=8, ge=1, le=1024)
     security_protocol: str = "PLAINTEXT"  # or SSL, SASL_PLAINTEXT, SASL_SSL
     sasl_mechanism: str | None = None
     sasl_username: str | None = None
@@ -50,11 +50,11 @@ class LogSettings(Section):
 
 
 class TelemetrySettings(Section):
-    level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     host: str = "127.0.0.1"
     # Health and metrics of a process run with --stage. 0 = none: the supervised processes of one
     # machine would fight over one port.
-    port: int = Field(0, ge=0, le=65535)
+    port: int = Field(default=0, ge=0, le=65535)
 
 
 class Settings(Section):

@@ -12,12 +12,14 @@ import sqlalchemy as sa
 
 from dateline.config import Settings
 from store import tables
+from store.engine import reading
 from stream.records import Decision, Definition
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from processors.embed.encoder import Encoder
+    from processors.match import explain as matching
 
 
 class Explainer:
@@ -34,25 +36,41 @@ class Explainer:
         self._settings, self._engine = settings, engine
         self._also, self._definitions = also, definitions
         self._encoder: Encoder | None = None
+        self._matcher: matching.Explainer | None = None
+        self._matcher_for: list[tuple[str, int]] = []
         self._lock = threading.Lock()
 
     def __call__(self, title: str, text: str, published: datetime | None) -> list[Decision]:
         """Every registered event, the most probable first."""
-        from processors.match.explain import explain
+        from ingest.language import identify
+        from processors.embed.encoder import article_text
+        from processors.match.explain import question
 
         with self._lock:
-            return explain(
-                title,
-                text,
-                published,
-                self.definitions(),
-                self._model(),
-                settings=self._settings.match,
-            )
+            article = question(text, title=title, published=published, lang=identify(title, text))
+            vector = self._model().encode([article_text(title, text)])[0]
+            return self._ready().explain(article, vector)
 
     def stored(self, row: sa.Row[Any]) -> list[Decision]:
         """The same for a row of `articles`, with the vector that is stored."""
-        return self(row.title, row.text, row.published)
+        from processors.match.explain import question
+
+        with self._lock:
+            article = question(row.text, title=row.title, published=row.published, lang=row.lang)
+            return self._ready().explain(article, row.vector)
+
+    def _ready(self) -> matching.Explainer:
+        """The matcher for today's definitions; made anew only when one of them changed."""
+        from processors.embed.stage import definition_vectors
+        from processors.match.explain import Explainer as Matcher
+
+        definitions = self.definitions()
+        key = [(one.id, one.version) for one in definitions]
+        if self._matcher is None or key != self._matcher_for:
+            vectors = [definition_vectors(one, self._model()) for one in definitions]
+            self._matcher = Matcher(definitions, vectors, self._settings.match)
+            self._matcher_for = key
+        return self._matcher
 
     def definitions(self) -> list[Definition]:
         """The registered definitions (read each time: they change while the desk is open)."""
@@ -60,7 +78,7 @@ class Explainer:
             return list(self._definitions)
         assert self._engine is not None
         columns = tables.events.c
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             found = connection.execute(
                 sa.select(columns.definition).where(~columns.removed).order_by(columns.id)
             ).scalars()

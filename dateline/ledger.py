@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import sqlalchemy as sa
 
 from dateline import app
 from dateline.config import Settings
 from store import tables
+from store.engine import reading
 from stream.errors import UsageError
 from stream.log.contract import Partition
-from stream.stage import Loop
+from stream.stage import Loop, drain
 
 if TYPE_CHECKING:
     from store.audit import Report
@@ -31,26 +33,22 @@ def reconcile(settings: Settings) -> Report:
 
 def rebuild(settings: Settings, into: str) -> int:
     """Write all derived rows of `into`, an empty database, from the log; records read."""
-    from sinks.database.stage import DatabaseSink
     from store.engine import open_database
 
     engine = open_database(into, upgrade=True)
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         if connection.execute(sa.select(sa.func.count()).select_from(tables.positions)).scalar():
             raise UsageError(f"{into} is not empty; name a new file or an empty database")
     log = app.open_log(settings)
     # A group of its own: the running pipeline keeps its positions.
-    sink = DatabaseSink(engine, settings.alerts, outlets=settings.outlets, deliver=False)
-    loop = Loop(sink, log, group=f"dateline.rebuild.{id(sink):x}")
-    handled = 0
+    sink = app.database_sink(engine, settings, log, deliver=False)
+    loop = Loop(sink, log, group=f"dateline.rebuild.{uuid4().hex}")
     try:
-        while step := loop.step(wait=0.0) or (loop.lag() and 1):
-            handled += step
+        return drain([loop])
     finally:
         loop.close()
         log.close()
         engine.dispose()
-    return handled
 
 
 def replay_dead(settings: Settings) -> int:
@@ -60,7 +58,7 @@ def replay_dead(settings: Settings) -> int:
     producer = log.producer()
     count = 0
     try:
-        with engine.connect() as connection:
+        with reading(engine) as connection:
             waiting = connection.execute(
                 sa.select(letters)
                 .where(letters.c.state == "dead")

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from dateline.app import open_engine
 from dateline.config import Settings
 from store import tables
+from store.engine import reading
 from stream.errors import UsageError
 from stream.records import Decision
 
@@ -23,7 +24,7 @@ def rows(settings: Settings, query: str, **values: Any) -> list[Row]:
     """The rows of one SQL query over the views."""
     engine = open_engine(settings)
     try:
-        with engine.connect() as connection:
+        with reading(engine) as connection:
             return [dict(row._mapping) for row in connection.execute(sa.text(query), values)]
     finally:
         engine.dispose()
@@ -53,7 +54,7 @@ def article(settings: Settings, key: str) -> Row:
     columns = tables.articles.c
     engine = open_engine(settings)
     try:
-        with engine.connect() as connection:
+        with reading(engine) as connection:
             found = connection.execute(
                 sa.select(tables.articles)
                 .where(sa.or_(columns.id == key, columns.ref == key, columns.url == key))
@@ -106,7 +107,7 @@ def backtest(settings: Settings, file: Path, days: int) -> list[Row]:
     try:
         explain = Explainer(settings, engine, definitions[0])
         columns = tables.articles.c
-        with engine.connect() as connection:
+        with reading(engine) as connection:
             newest = connection.execute(sa.select(sa.func.max(columns.event_time))).scalar()
             if newest is None:
                 return []

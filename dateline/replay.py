@@ -10,7 +10,7 @@ from typing import Any
 from dateline import app, registry
 from dateline.config import Settings
 from stream import records
-from stream.log.contract import Partition
+from stream.log.contract import Log, Partition
 from stream.stage import Loop, drain
 from stream.telemetry import configure_logs
 
@@ -55,6 +55,7 @@ def replay(settings: Settings, file: Path, events: Path | None) -> Replayed:
     import sqlalchemy as sa
 
     from ingest import archive
+    from store.engine import reading
 
     configure_logs("warning" if settings.telemetry.level == "info" else settings.telemetry.level)
     if not settings.embedded:
@@ -73,7 +74,7 @@ def replay(settings: Settings, file: Path, events: Path | None) -> Replayed:
             finally:
                 for loop in loops:
                     loop.close()
-        with engine.connect() as connection:
+        with reading(engine) as connection:
 
             def count(query: str) -> int:
                 return int(connection.execute(sa.text(query)).scalar() or 0)
@@ -99,7 +100,7 @@ def replay(settings: Settings, file: Path, events: Path | None) -> Replayed:
 class _Progress:
     """A progress bar on standard error when a person is watching, else nothing."""
 
-    def __init__(self, file: Path, log: app.Log) -> None:
+    def __init__(self, file: Path, log: Log) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

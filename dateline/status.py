@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from dateline import app
 from dateline.config import Settings
 from store import tables
+from store.engine import reading
 from stream import records
 from stream.log.contract import Log, Partition
 
@@ -25,7 +26,7 @@ def status(settings: Settings) -> list[dict[str, Any]]:
     """One row a stage; freshness is the event time of the last article stored."""
     log, engine = app.open_log(settings), app.open_engine(settings)
     try:
-        with engine.connect() as connection:
+        with reading(engine) as connection:
             newest = connection.execute(
                 sa.select(sa.func.max(tables.articles.c.event_time))
             ).scalar()

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TextIO
 
 import structlog
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
@@ -67,9 +68,12 @@ class StageMetrics:
         _lag.labels(self.stage).set(records)
 
 
-def configure_logs(level: str = "info", json_lines: bool | None = None) -> None:
-    """Logs go to standard error: JSON lines unless it is a terminal."""
-    as_json = (not sys.stderr.isatty()) if json_lines is None else json_lines
+def configure_logs(
+    level: str = "info", json_lines: bool | None = None, out: TextIO | None = None
+) -> None:
+    """Logs go to `out` (default: standard error): JSON lines unless it is a terminal."""
+    out = out or sys.stderr
+    as_json = (not out.isatty()) if json_lines is None else json_lines
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     )
@@ -82,10 +86,10 @@ def configure_logs(level: str = "info", json_lines: bool | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, stream=out, format="%(name)s: %(message)s")
 
 
 Check = Callable[[], str | None]  # None = fine, else one sentence

@@ -31,8 +31,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 def settings(db: str | None = None, log: str | None = None, **flags: str) -> Settings:
     """The configuration with this command's flags on top.
 
-    A database given by path brings its own log beside it (`news.db` → `news.log.db`), so that two
-    databases never share one by accident.
+    A database given by path brings its own log and snapshots beside it (`news.db` →
+    `news.log.db`, `news.state`), so that two databases never share one by accident.
     """
     from dateline import config
 
@@ -40,13 +40,18 @@ def settings(db: str | None = None, log: str | None = None, **flags: str) -> Set
         flags["database.url"] = db
         if log is None and "://" not in db:
             log = str(log_beside(Path(db)))
+            flags["cluster.state_dir"] = str(Path(db).with_name(_stem(db) + ".state"))
     if log is not None:
         flags["log.url"] = log
     return config.load(config_file, flags)
 
 
 def log_beside(database: Path) -> Path:
-    return database.with_name(database.name.removesuffix(".db") + ".log.db")
+    return database.with_name(_stem(database.name) + ".log.db")
+
+
+def _stem(name: str) -> str:
+    return Path(name).name.removesuffix(".db")
 
 
 def print_json(value: Any) -> None:

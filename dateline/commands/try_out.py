@@ -91,7 +91,7 @@ def explain(
     for decision in decisions:
         mark = "[b green]match[/]" if decision.matched else "[dim]no[/]   "
         out.print(f"{mark} {decision.probability:5.2f}  [b]{decision.event_id}[/b]")
-        for line in lines(decision):
+        for line in lines(decision)[1:]:
             out.print(f"             · {line}", markup=False, highlight=False)
 
 

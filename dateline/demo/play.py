@@ -25,6 +25,8 @@ from dateline.demo.server import SampleServer
 from dateline.demo.world import World, read_world
 from dateline.supervisor import Child, stop_all
 from stream.errors import DatelineError, Unavailable, UsageError
+from stream.log.contract import topics
+from stream.telemetry import configure_logs
 
 # Articles come at most a few a day, feeds list their last 25: asked weekly, nothing is missed,
 # and two cores keep up with fifteen months in half a minute.
@@ -53,6 +55,7 @@ def play(directory: Path, *, log: str, once: bool, seconds: float, port: int) ->
 
             broker_url = f"kafka://{cleanup.enter_context(PackagedBroker()).bootstrap}"
         settings = _configure(directory, broker_url, once, port)
+        configure_logs(out=cleanup.enter_context((directory / "ingest.log").open("w")))
         screen = cleanup.enter_context(Screen(settings, world, directory, once=once))
         demo = _Demo(directory, settings, world, screen, stop, once, seconds, log == "kafka")
         return demo.run()
@@ -78,7 +81,7 @@ class _Demo:
     def run(self) -> int:
         app.open_engine(self.settings, upgrade=True).dispose()
         log = app.open_log(self.settings)
-        log.create_topics(app.topics(self.settings.log.article_partitions))
+        log.create_topics(topics(self.settings.log.article_partitions))
         applied = registry.apply_directory(log, self.directory / "events")
         log.close()
         self.screen.opening(applied.added)
@@ -121,7 +124,8 @@ class _Demo:
             child.start()
             self.children.append(child)
             if says_alerts:
-                assert child.process is not None and child.process.stdout is not None
+                assert child.process is not None
+                assert child.process.stdout is not None
                 threading.Thread(
                     target=self._read_alerts, args=(child.process.stdout,), daemon=True
                 ).start()
@@ -201,7 +205,7 @@ class _Demo:
                 )
             self.stop.wait(0.1)
 
-    # -- saving an event file matches again ---------------------------------------------------------
+    # -- saving an event file matches again -----------------------------------------------------
 
     def _watch_events(self) -> None:
         folder = self.directory / "events"

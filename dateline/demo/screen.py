@@ -108,9 +108,8 @@ class Screen:
         when = payload.get("at", "")[:10]
         kind = "[b yellow]ALERT [/]" if first else "[yellow]update[/]"
         with self._lock:
-            self._console.print(
-                f"{when} {kind} [b]{escape(payload['headline'])}[/b]  [cyan]{event}[/]"
-            )
+            headline = escape(payload["headline"])
+            self._console.print(f"{when} {kind} [b]{headline}[/b]  [cyan]{event}[/]")
             self._console.print(f"           [dim]{escape(payload['what_is_new'])}[/dim]")
             if first and payload.get("reason", {}).get("sentence"):
                 self._console.print(f"           “{escape(payload['reason']['sentence'])}”")
@@ -153,7 +152,7 @@ class Screen:
                     f"  [yellow]why not[/] “{escape(miss.title)}”"
                     f" ({miss.outlet}, {miss.published}): {miss.decision.probability:.2f}"
                 )
-                for line in lines(miss.decision)[:2]:
+                for line in lines(miss.decision)[1:3]:
                     say(f"    [dim]· {escape(line)}[/dim]")
         say("")
         say(

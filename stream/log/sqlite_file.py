@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +22,6 @@ SHIFT = 40
 # means a stuck disk, and the stage loop then waits and tries again.
 BUSY_S = 10.0
 
-_MAGIC = b"SQLite format 3\0"
 _SCHEMA = """
 CREATE TABLE topics (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, log_id TEXT NOT NULL,
@@ -114,10 +115,23 @@ class LogFile:
         if self.path.is_dir():
             raise UsageError(f"{self.path} is a folder; give the path of a file for the log")
         if self.path.exists():
-            with self.path.open("r+b") as file:
-                head = file.read(len(_MAGIC))
-            if head and head != _MAGIC:
-                raise UsageError(f"{self.path} is not a Dateline log; give another path")
+            # Asked through SQLite, never by opening the file: POSIX drops all locks of a process
+            # on a file when it closes any descriptor of it, and SQLite's other connections here
+            # would lose theirs. Another process then takes itself for the last one and deletes
+            # the write-ahead log under them.
+            if not os.access(self.path, os.R_OK | os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            connection = sqlite3.connect(self.path, timeout=BUSY_S)
+            try:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            except sqlite3.DatabaseError as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_NOTADB:
+                    raise UsageError(
+                        f"{self.path} is not a Dateline log; give another path"
+                    ) from error
+                raise self._meaning(error) from error
+            finally:
+                connection.close()
 
     def _create(self) -> None:
         with self.errors():

@@ -180,3 +180,24 @@ def test_a_poll_is_bounded_in_bytes(tmp_path: Path) -> None:
     assert len(consumer.poll(256, 0)) == 13
     consumer.close()
     log.close()
+
+
+def test_opening_the_log_twice_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
+    """A process that closes the log must see that others still use it, else it would delete the
+    write-ahead log under them."""
+    path = tmp_path / "log.db"
+    first = SqliteLog(path)
+    first.create_topics([Topic("t", 1, None)])
+    consumer = first.consumer("g", ["t"])
+    consumer.poll(1, 0)
+    SqliteLog(path)  # the same process looks at the file once more
+    elsewhere = (
+        "import sys; from stream.log.sqlite import SqliteLog\n"
+        "log = SqliteLog(sys.argv[1]); p = log.producer(); p.send('t', b'x', partition=0)\n"
+        "p.close(); log.close()"
+    )
+    subprocess.run([sys.executable, "-c", elsewhere, str(path)], check=True)
+    assert path.with_name("log.db-wal").exists()
+    assert [record.value for record in consumer.poll(5, 0)] == [b"x"]
+    consumer.close()
+    first.close()
