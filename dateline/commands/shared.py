@@ -35,7 +35,9 @@ def settings(db: str | None = None, log: str | None = None, **flags: str) -> Set
     `news.log.db`, `news.state`), so that two databases never share one by accident.
     """
     from dateline import config
+    from stream.telemetry import configure_logs
 
+    configure_logs("warning")  # `run` sets its own level; other commands speak for themselves
     if db is not None:
         flags["database.url"] = db
         if log is None and "://" not in db:

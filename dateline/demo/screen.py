@@ -130,8 +130,8 @@ class Screen:
         )
         equal = "=" if found.articles == found.fates else "[red]≠[/red]"
         say(
-            f"{found.articles} articles {equal} {found.fates} fates · {found.copies} copies folded ·"
-            f" {found.revisions - found.articles} edits · {found.stories} stories ·"
+            f"{found.articles} articles {equal} {found.fates} fates · {found.copies} copies"
+            f" folded · {found.revisions - found.articles} edits · {found.stories} stories ·"
             f" {found.alerts} alerts"
         )
         for event in found.events:
