@@ -83,9 +83,18 @@ class Settings(Section):
         url = make_url(self.database.url)
         return url.set(password=self.database.password.get_secret_value()).render_as_string(False)
 
+    def public_database(self) -> str:
+        """The database as it may be printed: a password inside the URL is masked."""
+        scheme, slashes, rest = self.database.url.partition("://")
+        who, at, where = rest.rpartition("@")
+        name, colon, _ = who.partition(":")
+        return f"{scheme}://{name}:***@{where}" if slashes and at and colon else self.database.url
+
     def tree(self) -> dict[str, Any]:
         """The effective values, secrets masked."""
-        return self.model_dump(mode="json")
+        values = self.model_dump(mode="json")
+        values["database"]["url"] = self.public_database()
+        return values
 
 
 def load(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from dateline.config import Settings
 from store import tables
 from store.engine import reading
 from stream.errors import UsageError
-from stream.records import Decision
+from stream.records import Decision, Example
 
 Row = dict[str, Any]
 
@@ -98,9 +99,9 @@ def decision(settings: Settings, event_id: str, key: str) -> tuple[Decision, Row
 def backtest(settings: Settings, file: Path, days: int) -> list[Row]:
     """The stored articles of the last `days` days that a definition would match."""
     from dateline.explain import Explainer
-    from processors.match.definition import load_directory
+    from dateline.registry import load
 
-    definitions = load_directory(file)
+    definitions = load(file, example(settings))
     if len(definitions) != 1:
         raise UsageError(f"expected one definition in {file}, found {len(definitions)}")
     engine = open_engine(settings)
@@ -134,6 +135,21 @@ def backtest(settings: Settings, file: Path, days: int) -> list[Row]:
         return found
     finally:
         engine.dispose()
+
+
+def example(settings: Settings) -> Callable[[str], Example | None]:
+    """Finds the stored article behind the URL of an event's example."""
+
+    def find(url: str) -> Example | None:
+        try:
+            row = article(settings, url)
+        except UsageError:
+            return None
+        return Example(
+            title=row["title"], text=row["text"], published=row["published"], lang=row["lang"]
+        )
+
+    return find
 
 
 def alerts(settings: Settings) -> list[Row]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from processors.match.definition import Lookup, load_directory, load_file
 from stream import records
 from stream.log.contract import Log, Partition, Producer
 from stream.records import Definition
@@ -35,9 +36,7 @@ def registered(log: Log) -> dict[str, Definition]:
     return latest
 
 
-def apply(
-    log: Log, definitions: Sequence[Definition], *, prune: bool = False, lookback_days: int = 30
-) -> Applied:
+def apply(log: Log, definitions: Sequence[Definition], *, prune: bool = False) -> Applied:
     """Append what is new or changed; an unchanged definition keeps its version.
 
     `prune` also removes registered events that are not among `definitions`.
@@ -49,7 +48,7 @@ def apply(
         for wanted in definitions:
             known = latest.get(wanted.id)
             version = known.version if known else 0
-            same = msgspec.structs.replace(wanted, version=version, lookback_days=lookback_days)
+            same = msgspec.structs.replace(wanted, version=version)
             if known is not None and same == known:
                 done.unchanged.append(wanted.id)
                 continue
@@ -69,11 +68,21 @@ def apply(
     return done
 
 
-def apply_directory(log: Log, path: Path, *, prune: bool = False) -> Applied:
-    """`apply` for all definition files of a directory (or one file)."""
-    from processors.match.definition import load_directory
+def apply_path(
+    log: Log, path: Path, *, prune: bool = False, lookup: Lookup | None = None
+) -> Applied:
+    """`apply` for all definition files of a folder, or for one file.
 
-    return apply(log, load_directory(path), prune=prune)
+    `lookup` finds the stored article of an example that is given by URL.
+    """
+    return apply(log, load(path, lookup), prune=prune)
+
+
+def load(path: Path, lookup: Lookup | None = None) -> list[Definition]:
+    """The definitions of a folder or of one file."""
+    if path.is_dir():
+        return load_directory(path, lookup)
+    return [load_file(path, lookup)]
 
 
 def _append(producer: Producer, definition: Definition) -> None:

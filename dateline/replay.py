@@ -10,6 +10,7 @@ from typing import Any
 from dateline import app, registry
 from dateline.config import Settings
 from stream import records
+from stream.errors import UsageError
 from stream.log.contract import Log, Partition
 from stream.stage import Loop, drain
 from stream.telemetry import configure_logs
@@ -58,13 +59,15 @@ def replay(settings: Settings, file: Path, events: Path | None) -> Replayed:
     from store.engine import reading
 
     configure_logs("warning" if settings.telemetry.level == "info" else settings.telemetry.level)
+    if not file.is_file():  # before a database is made for it
+        raise UsageError(f"cannot read the archive {file}: it is not a file")
     if not settings.embedded:
         app.open_log(settings).close()
     app.prepare(settings)
     log, engine = app.open_log(settings), app.open_engine(settings)
     try:
         if events is not None:
-            registry.apply_directory(log, events)
+            registry.apply_path(log, events)
         loops = [Loop(app.make_stage(name, settings, deliver=False), log) for name in STAGES]
         with _Progress(file, log) as progress:
             report = archive.replay(file, log, engine, settings.ingest, progress=progress.reading)
@@ -81,7 +84,7 @@ def replay(settings: Settings, file: Path, events: Path | None) -> Replayed:
 
             return Replayed(
                 file=str(file),
-                database=settings.database.url,
+                database=settings.public_database(),
                 seen=report.seen,
                 stored=report.stored,
                 revised=report.revised,

@@ -24,13 +24,13 @@ def apply(
 ) -> None:
     """Register definitions. A new version looks back 30 days over what is stored."""
     from dateline import app as program
-    from dateline import registry
+    from dateline import lookup, registry
 
     config = settings(db, log)
     program.prepare(config)
     opened = program.open_log(config)
     try:
-        done = registry.apply_directory(opened, directory, prune=prune)
+        done = registry.apply_path(opened, directory, prune=prune, lookup=lookup.example(config))
     finally:
         opened.close()
     if json:

@@ -73,9 +73,9 @@ def explain(
             title.partition("\n") if title.find("\n") in range(200) else ("", "", title)
         )
     if events is not None:
-        from processors.match.definition import load_directory
+        from dateline.registry import load
 
-        explainer = Explainer(config, None, definitions=load_directory(events))
+        explainer = Explainer(config, None, definitions=load(events))
     else:
         explainer = Explainer(config, open_engine(config))
     if not explainer.definitions():

@@ -82,7 +82,7 @@ class _Demo:
         app.open_engine(self.settings, upgrade=True).dispose()
         log = app.open_log(self.settings)
         log.create_topics(topics(self.settings.log.article_partitions))
-        applied = registry.apply_directory(log, self.directory / "events")
+        applied = registry.apply_path(log, self.directory / "events")
         log.close()
         self.screen.opening(applied.added)
         try:
@@ -218,7 +218,7 @@ class _Demo:
             try:
                 log = app.open_log(self.settings)
                 try:
-                    done = registry.apply_directory(log, folder, prune=True)
+                    done = registry.apply_path(log, folder, prune=True)
                 finally:
                     log.close()
                 if done:

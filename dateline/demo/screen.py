@@ -18,7 +18,7 @@ from dateline.demo.world import World
 from dateline.registry import Applied
 from processors.match.words import lines
 
-HEADLINE = "Kim and Trump shake hands at the border village"
+HEADLINE = "Kim and Trump meet at the DMZ"
 
 
 class _Clock(Protocol):
