@@ -1,6 +1,6 @@
 """Near-duplicates: does this article repeat the text of another?
 
-A sketch is a MinHash signature over runs of four terms of the lead; equal positions of two
+A sketch is a MinHash signature over runs of three terms of the lead; equal positions of two
 sketches estimate the share of runs that the texts have in common. Bands of the signature are
 the keys under which earlier articles are found.
 """
@@ -11,23 +11,28 @@ import zlib
 
 import numpy as np
 
-# Runs of four content words: two reports of one happening share few, a repeated text nearly all.
-RUN = 4
-# 64 positions estimate a resemblance of .8 with a standard deviation of .05.
-POSITIONS, BAND = 64, 4
+# Runs of three content words: two reports of one happening share few, a repeated text nearly all.
+RUN = 3
+# 64 positions estimate a resemblance of .5 with a standard deviation of .06; bands of two find
+# 99.6 % of the pairs at .4.
+POSITIONS, BAND = 64, 2
 # Sketched terms: the lead. Outlets cut a wire text at the end, hardly ever at the start.
 LEAD_TERMS = 150
 # Shorter texts repeat each other by chance ("Live: latest updates").
 MIN_BODY_TERMS, MIN_TITLE_TERMS = 20, 8
-# Below this share of common runs the text was rewritten, not repeated.
-RESEMBLANCE = 0.6
+# Below this share of common runs the text was rewritten, not repeated. In the sample world true
+# copies share .57 and more, all other pairs .08 and less; among 406 local news reports one pair
+# of different happenings (a template) shares over .1. The estimate is off by .06 at worst.
+RESEMBLANCE = 0.4
 # A boilerplate text published a thousand times needs no thousand comparisons: the newest do.
 MAX_HELD = 32
 
-_PRIME = np.uint64((1 << 61) - 1)
-# Fixed odd multipliers and offsets (a seeded generator could change between numpy releases).
-_A = np.array([zlib.crc32(b"a%d" % i) * 2 + 1 for i in range(POSITIONS)], dtype=np.uint64)
-_B = np.array([zlib.crc32(b"b%d" % i) for i in range(POSITIONS)], dtype=np.uint64)
+# Fixed seeds (a seeded generator could change between numpy releases).
+_SEEDS = np.array(
+    [zlib.crc32(b"a%d" % i) << 32 | zlib.crc32(b"b%d" % i) for i in range(POSITIONS)],
+    dtype=np.uint64,
+)
+_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 def sketch(title: list[str], body: list[str]) -> bytes:
@@ -41,8 +46,12 @@ def sketch(title: list[str], body: list[str]) -> bytes:
         return b""
     runs = {zlib.crc32(" ".join(terms[i : i + RUN]).encode()) for i in range(len(terms) - RUN + 1)}
     hashes = np.fromiter(runs, dtype=np.uint64, count=len(runs))
-    # Below 2^33 · 2^32 + 2^32 the product may wrap; wrapping is as good a mixing as any and exact.
-    mixed = (hashes[:, None] * _A[None, :] + _B[None, :]) % _PRIME
+    # The finaliser of splitmix64 (Steele et al. 2014): one multiplication of a CRC, which is
+    # linear, leaves the positions so alike that half of the true copies were missed.
+    mixed = hashes[:, None] ^ _SEEDS[None, :]
+    for shift, factor in ((30, _MIX[0]), (27, _MIX[1])):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * factor
+    mixed ^= mixed >> np.uint64(31)
     lowest: bytes = (mixed.min(axis=0) & np.uint64(0xFFFFFFFF)).astype("<u4").tobytes()
     return lowest
 
