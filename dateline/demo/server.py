@@ -15,6 +15,9 @@ from dateline.demo.world import Feed, Piece, Version, World
 
 # What feeds of newspapers list: the last twenty or thirty items.
 ITEMS = 25
+# The moments of polling are spread by a hash of the feed's URL, port included: with the same port
+# two demos poll, and so place, in the same order.
+PORT = 8641
 _TYPES = {
     "rss": "application/rss+xml",
     "rdf": "application/rdf+xml",
@@ -37,10 +40,13 @@ class SampleServer:
         self.address = ""
 
     async def start(self) -> None:
-        """Listen on a free loopback port; `address` is then its URL without a path."""
+        """Listen on loopback, on a free port when ours is taken; `address` is then its URL
+        without a path."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
+        try:
+            await web.TCPSite(self._runner, "127.0.0.1", PORT).start()
+        except OSError:
+            await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         host, port = self._runner.addresses[0][:2]
         self.address = f"http://{host}:{port}"
 
