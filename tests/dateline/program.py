@@ -1,0 +1,31 @@
+"""The program as a user starts it: a process of its own, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+EVENTS = Path(__file__).parents[2] / "examples" / "events"
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "dateline", *map(str, arguments)]
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Ours without any setting of Dateline. One thread: the tests share two cores."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DATELINE_")}
+    return {**kept, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **(more or {})}
+
+
+def dateline(
+    folder: Path, *arguments: str | Path, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`dateline …` in `folder`; two minutes are far more than any command of these tests needs."""
+    return subprocess.run(
+        command(*arguments), cwd=folder, env=environment(environ),
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
