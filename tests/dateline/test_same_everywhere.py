@@ -21,7 +21,16 @@ WORLD = read_world(ROOT / "examples" / "world")
 
 def play(folder: Path, *arguments: str) -> Settings:
     done = subprocess.run(
-        [sys.executable, "-m", "dateline", "demo", "--once", "--directory", str(folder), *arguments],
+        [
+            sys.executable,
+            "-m",
+            "dateline",
+            "demo",
+            "--once",
+            "--directory",
+            str(folder),
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         timeout=150,
