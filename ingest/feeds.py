@@ -45,6 +45,9 @@ class Feed(Struct, kw_only=True):
     error: str | None = None
     last_new: datetime | None = None
     items_per_day: float | None = None
+    moved_to: str | None = None
+    moved_since: datetime | None = None
+    hints: dict[str, Any] | None = None  # `ingest.items.Hints`
 
 
 def _feed(row: Any) -> Feed:

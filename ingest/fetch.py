@@ -34,11 +34,13 @@ class Fetched(Struct, kw_only=True):
     etag: str | None = None
     last_modified: str | None = None
     max_age: float | None = None  # seconds
+    moved_to: str | None = None  # where an unbroken chain of 301 and 308 leads
 
 
 class NotModified(Struct, kw_only=True):
     status: int = 304
     max_age: float | None = None
+    moved_to: str | None = None
 
 
 class FetchError(Struct, kw_only=True):

@@ -21,6 +21,15 @@ class Item(Struct, kw_only=True, omit_defaults=True):
     error: str | None = None  # why it could not be read: the item is dead
 
 
+class Hints(Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """What a document asks of those who poll it."""
+
+    ttl: float | None = None  # seconds for which it need not be asked again (RSS ttl)
+    update_period: float | None = None  # seconds between two updates (sy:updatePeriod, -Frequency)
+    skip_hours: tuple[int, ...] = ()  # 0 to 23, UTC
+    skip_days: tuple[int, ...] = ()  # 0 = Monday
+
+
 class Document(Struct, kw_only=True, omit_defaults=True):
     """A feed that was understood, even with no items in it."""
 
@@ -28,6 +37,7 @@ class Document(Struct, kw_only=True, omit_defaults=True):
     encoding: str
     title: str = ""
     link: str | None = None
+    hints: Hints = Hints()
     items: list[Item] = []
     left_out: dict[str, int] = {}  # fate and reason -> items not read, such as those over the cap
 

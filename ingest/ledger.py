@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import cast
 
 import sqlalchemy as sa
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ingest import feeds, normalise
 from ingest.fates import REVISED, STORED, Tally
@@ -34,6 +34,7 @@ class PollReport(Struct, kw_only=True):
     counts: dict[str, int] = {}
     reasons: dict[str, int] = {}
     missed: bool = False  # nothing shown before was still there: items may have gone unseen
+    feed: Feed | None = None  # as it was saved; None when it has been removed
 
 
 def body_hash(answer: Fetched) -> str:
@@ -67,7 +68,7 @@ class Ledger:
         self._save(feed, now, status, columns)
         return PollReport(
             url=feed.url, at=now, next_at=cast(datetime, columns["next_at"]), status=status,
-            outcome=kind, error=sentence,
+            outcome=kind, error=sentence, feed=structs.replace(feed, **columns),
         )  # fmt: skip
 
     def unchanged(self, feed: Feed, now: datetime, answer: Fetched | NotModified) -> PollReport:
@@ -80,7 +81,7 @@ class Ledger:
         self._save(feed, now, answer.status, columns)
         return PollReport(
             url=feed.url, at=now, next_at=cast(datetime, columns["next_at"]),
-            status=answer.status, outcome="unchanged",
+            status=answer.status, outcome="unchanged", feed=structs.replace(feed, **columns),
         )  # fmt: skip
 
     def document(
@@ -104,6 +105,7 @@ class Ledger:
             )  # fmt: skip
             report.missed, report.next_at = missed, cast(datetime, columns["next_at"])
             columns |= _validators(answer) | {"title": document.title or feed.title}
+            report.feed = structs.replace(feed, **columns)
             _write(db, feed, now, answer.status, columns, tally)
 
         self._intake.take(

@@ -14,18 +14,18 @@ from typing import ParamSpec, TypeVar
 
 import sqlalchemy as sa
 import structlog
-from prometheus_client import Counter
 
-from ingest import feeds, language, ledger, urls
+from ingest import feeds, language
 from ingest.clock import Clock, WallClock
 from ingest.feeds import Feed
-from ingest.fetch import Fetched, Fetcher, FetchError, NotModified
+from ingest.fetch import Fetcher
+from ingest.hosts import Hosts
 from ingest.intake import Intake
-from ingest.items import Refusal
 from ingest.ledger import Ledger, PollReport
+from ingest.poll import Polling
 from ingest.settings import IngestSettings
 from ingest.workers import Workers
-from stream.errors import DatelineError, Unavailable
+from stream.errors import Unavailable
 from stream.log.contract import Log
 
 P = ParamSpec("P")
@@ -38,10 +38,6 @@ _BACKOFF_S = (0.5, 15.0)
 # Polls in hand get this long (real seconds) to finish at a stop: most need under one, and
 # supervisors kill after ten. What is then given up had saved nothing, or finishes on its thread.
 _GRACE_S = 5.0
-
-
-_polls = Counter("dateline_ingest_polls_total", "Polls by outcome", ["outcome"])
-_items = Counter("dateline_ingest_items_total", "Items seen by fate", ["fate"])
 
 
 class Poller:
@@ -58,16 +54,20 @@ class Poller:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._open = AsyncExitStack()
         self._say = structlog.get_logger("dateline.ingest")
-        self._hosts: dict[str, _Host] = {}
-        self._slots = asyncio.Semaphore(settings.concurrency)
-        self._stopping = False
+        self._hosts = Hosts(settings, self._clock)
         self.last_round: datetime | None = None  # for readiness: when feeds were last looked at
 
     async def __aenter__(self) -> Poller:
-        self._fetcher = await self._open.enter_async_context(Fetcher(self._settings))
         s = self._settings
-        self._workers = await self._open.enter_async_context(
-            Workers(s.parse_workers, s.parse_deadline, s.max_items)
+        self._polling = Polling(
+            fetcher=await self._open.enter_async_context(Fetcher(s)),
+            workers=await self._open.enter_async_context(
+                Workers(s.parse_workers, s.parse_deadline, s.max_items)
+            ),
+            hosts=self._hosts,
+            ledger=self._ledger,
+            thread=self._thread,
+            clock=self._clock,
         )
         return self
 
@@ -109,7 +109,7 @@ class Poller:
                         await _pause(stop, wait)
                         wait = min(wait * 2, _BACKOFF_S[1])
             finally:
-                self._stopping = True
+                self._hosts.stop()
                 relay.cancel()
                 if running:
                     _, late = await asyncio.wait(running.values(), timeout=_GRACE_S)
@@ -127,26 +127,8 @@ class Poller:
         return list(await asyncio.gather(*(self.poll(feed) for feed in due)))
 
     async def poll(self, feed: Feed) -> PollReport:
-        """One poll of one feed: fetch, read, decide, append, save. Raises only what concerns all
-        feeds (Unavailable and other deliberate errors); anything else is this feed's outcome."""
-        try:
-            report = await self._poll(feed)
-        except DatelineError:
-            raise
-        except Exception as error:
-            self._say.exception("ingest.poll_broke", feed=feed.url)
-            sentence = f"the poll broke ({type(error).__name__}: {error})"[:300]
-            now = self._clock.now()
-            report = await self._on_thread(self._ledger.failed, feed, now, "bug", sentence)
-        _polls.labels(report.outcome).inc()
-        for fate, count in report.counts.items():
-            _items.labels(fate).inc(count)
-        self._say.info(
-            "ingest.poll", feed=report.url, outcome=report.outcome, status=report.status,
-            error=report.error, next_at=report.next_at.isoformat(), missed=report.missed,
-            **report.counts,
-        )  # fmt: skip
-        return report
+        """One poll of one feed; see `ingest.poll`."""
+        return await self._polling.poll(feed)
 
     # -- rounds ------------------------------------------------------------------------------------
 
@@ -182,50 +164,6 @@ class Poller:
     async def _on_thread(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, partial(do, *args, **kwargs))
-
-    # -- one poll ----------------------------------------------------------------------------------
-
-    async def _poll(self, feed: Feed) -> PollReport:
-        answer = await self._ask(feed)
-        now = self._clock.now()
-        if isinstance(answer, FetchError):
-            kind, sentence = answer.kind, answer.sentence
-            return await self._on_thread(
-                self._ledger.failed, feed, now, kind, sentence, answer.status, answer.retry_after
-            )
-        if isinstance(answer, NotModified):
-            return await self._on_thread(self._ledger.unchanged, feed, now, answer)
-        if ledger.body_hash(answer) == feed.body_hash:
-            return await self._on_thread(self._ledger.unchanged, feed, now, answer)
-        found = await self._workers.parse(answer.body, answer.content_type, answer.final_url)
-        if isinstance(found, Refusal):
-            return await self._on_thread(
-                self._ledger.failed, feed, now, found.kind, found.sentence, answer.status
-            )
-        return await self._on_thread(self._ledger.document, feed, now, answer, found)
-
-    async def _ask(self, feed: Feed) -> Fetched | NotModified | FetchError:
-        """One request at a time to a host, with a gap; waiting for a busy host takes no slot."""
-        host = self._hosts.setdefault(urls.domain(feed.url) or "", _Host())
-        async with host.turn:
-            if host.free_at is not None and host.free_at > self._clock.now():
-                await self._clock.sleep_until(host.free_at, asyncio.Event())
-            async with self._slots:
-                if self._stopping:
-                    raise asyncio.CancelledError  # had not begun
-                answer = await self._fetcher.fetch(
-                    feed.url, etag=feed.etag, last_modified=feed.last_modified
-                )
-            host.free_at = self._clock.now() + timedelta(seconds=self._settings.host_gap)
-            return answer
-
-
-class _Host:
-    """Whose turn it is at one host, and from when on (by the clock) it may be asked again."""
-
-    def __init__(self) -> None:
-        self.turn = asyncio.Lock()
-        self.free_at: datetime | None = None
 
 
 def _collect(running: dict[int, asyncio.Task[PollReport]]) -> None:

@@ -76,6 +76,9 @@ feeds = sa.Table(
     Column("errors_in_row", Integer, nullable=False, server_default="0"),
     Column("last_new", UtcDateTime),  # when it last brought something new
     Column("items_per_day", Float),
+    Column("moved_to", Text),  # where permanent redirects lead, watched before it is believed
+    Column("moved_since", UtcDateTime),
+    Column("hints", Json),  # what the last document asks of pollers: `ingest.items.Hints`
 )
 
 # What each feed has shown, so that the next poll knows what is new.

@@ -16,6 +16,9 @@ from store.tables import metadata
 from stream.errors import UsageError
 
 
+HEAD = "0002"
+
+
 def test_migrated_schema_equals_the_tables(database_url: str) -> None:
     engine = open_database(database_url, upgrade=True)
     with reading(engine) as connection:
@@ -29,7 +32,7 @@ def test_migrated_schema_equals_the_tables(database_url: str) -> None:
 def test_a_second_upgrade_changes_nothing(database_url: str) -> None:
     engine = open_database(database_url, upgrade=True)
     assert schema.upgrade(engine) == []
-    assert schema.current(engine) == "0001"
+    assert schema.current(engine) == HEAD
     engine.dispose()
 
 
@@ -62,7 +65,7 @@ def test_replicas_that_start_together_do_not_race(database_url: str) -> None:
     for process in processes:
         process.join()
     engine = open_database(database_url)
-    assert schema.current(engine) == "0001"
+    assert schema.current(engine) == HEAD
     engine.dispose()
 
 
