@@ -25,6 +25,12 @@ def tracking(rest: Rest = None) -> None:
     _module("bench.tracking", rest)
 
 
+@app.command(context_settings=_pass_on, add_help_option=False)
+def ingest(rest: Rest = None) -> None:
+    """Feeds a second through the poller, beside reader and a bare loop."""
+    _module("bench.ingest", rest)
+
+
 def _module(name: str, rest: list[str] | None) -> None:
     done = subprocess.run([sys.executable, "-m", name, *(rest or [])], check=False)  # noqa: S603
     raise typer.Exit(done.returncode)

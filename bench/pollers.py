@@ -1,0 +1,159 @@
+"""The contenders of `bench.ingest`, each run in a process of its own.
+
+    python -m bench.pollers NAME FOLDER    (the feeds' URLs as JSON on standard input)
+
+Says "ready" when everything is imported and has polled the warm-up feeds, then polls all of them
+for each line on standard input and answers with one line of JSON: {"items": n, "unchanged": n}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+# In flight at once, for everybody who can: loopback has no latency to hide.
+CONCURRENCY = 32
+# Feeds that are polled before the clock starts, so that imports, worker processes and models
+# count for nobody.
+WARM_UP = 40
+
+Pass = Callable[[], Awaitable[dict[str, int]]]
+
+
+@asynccontextmanager
+async def bare(urls: list[str], folder: Path) -> AsyncIterator[Pass]:
+    """aiohttp and feedparser with nothing around them: no database, no checks, no politeness."""
+    import aiohttp
+    import feedparser
+
+    tags: dict[str, str] = {}
+    slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def poll(session: aiohttp.ClientSession, url: str) -> int | None:
+        headers = {"If-None-Match": tags[url]} if url in tags else {}
+        async with slots, session.get(url, headers=headers) as answer:
+            body = await answer.read()
+        if answer.status == 304:
+            return None
+        tags[url] = answer.headers["ETag"]
+        return len(feedparser.parse(io.BytesIO(body)).entries)
+
+    async with aiohttp.ClientSession() as session:
+
+        async def everything() -> dict[str, int]:
+            found = await asyncio.gather(*(poll(session, url) for url in urls[WARM_UP:]))
+            new = [n for n in found if n is not None]
+            return {"items": sum(new), "unchanged": len(found) - len(new)}
+
+        for url in urls[:WARM_UP]:
+            await poll(session, url)
+        yield everything
+
+
+@asynccontextmanager
+async def reader(urls: list[str], folder: Path) -> AsyncIterator[Pass]:
+    """lemon24 reader with its defaults and a file for a database."""
+    from reader import make_reader
+
+    logging.disable(logging.WARNING)
+    made = make_reader(str(folder / "reader.sqlite"))
+    for url in urls[:WARM_UP]:
+        made.add_feed(url)
+    made.update_feeds(scheduled=False)
+    for url in urls[WARM_UP:]:
+        made.add_feed(url)
+    rest = set(urls[WARM_UP:])
+
+    async def everything() -> dict[str, int]:
+        items = unchanged = 0
+        for result in made.update_feeds_iter(scheduled=False):
+            if result.url in rest:
+                value = result.value
+                if isinstance(value, Exception):
+                    raise value
+                items += value.new if value else 0
+                unchanged += value is None or not value.new
+        return {"items": items, "unchanged": unchanged}
+
+    yield everything
+    made.close()
+
+
+@asynccontextmanager
+async def dateline(urls: list[str], folder: Path) -> AsyncIterator[Pass]:
+    """The real poller with its real database and log, all rows written."""
+    import os
+
+    from ingest import feeds, language
+    from ingest.clock import WallClock
+    from ingest.poller import Poller
+    from ingest.settings import IngestSettings
+    from store.engine import open_database
+    from stream.log.contract import topics
+    from stream.log.sqlite import SqliteLog
+    from stream.telemetry import configure_logs
+
+    class Later(WallClock):
+        """The wall's time, put forward between two passes so that every feed is due again."""
+
+        ahead = timedelta(0)
+
+        def now(self) -> datetime:
+            return super().now() + self.ahead
+
+    configure_logs("info", json_lines=True)
+    engine = open_database(folder / "dateline.db", upgrade=True)
+    log = SqliteLog(folder / "dateline.log.db")
+    log.create_topics(topics(1))
+    settings = IngestSettings(
+        allow_networks=["127.0.0.0/8"],  # type: ignore[list-item]
+        host_gap=0,
+        concurrency=CONCURRENCY,
+        parse_workers=os.cpu_count() or 1,
+    )
+    clock = Later()
+    feeds.add_many(engine, [(url, None, None) for url in urls[:WARM_UP]], now=clock.now())
+    language.load()
+    async with Poller(engine, log, settings, clock) as poller:
+        await poller.poll_due()
+        for url in urls[:WARM_UP]:
+            feeds.set_state(engine, url, "paused", now=clock.now())
+        feeds.add_many(engine, [(url, None, None) for url in urls[WARM_UP:]], now=clock.now())
+
+        async def everything() -> dict[str, int]:
+            clock.ahead += timedelta(days=2)  # beyond any interval
+            done = await poller.poll_due()
+            if any(r.outcome not in ("ok", "unchanged") for r in done):
+                raise SystemExit(f"a poll failed: {[r for r in done if r.error][:3]}")
+            return {
+                "items": sum(r.counts.get("stored", 0) for r in done),
+                "unchanged": sum(r.outcome == "unchanged" for r in done),
+            }
+
+        yield everything
+    log.close()
+    engine.dispose()
+
+
+NAMES = {"reader": reader, "bare": bare, "dateline": dateline}
+
+
+async def _main(name: str, folder: Path, urls: list[str]) -> None:
+    async with NAMES[name](urls, folder) as everything:
+        print("ready", flush=True)
+        loop = asyncio.get_running_loop()
+        while await loop.run_in_executor(None, sys.stdin.readline):
+            print(json.dumps(await everything()), flush=True)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_main(sys.argv[1], Path(sys.argv[2]), json.loads(sys.stdin.readline())))
