@@ -9,12 +9,15 @@ import os
 import signal
 import struct
 import sys
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import BinaryIO, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from ingest.items import Document, Refusal
+
+J = TypeVar("J", bound="Job")
 
 # A healthy feed of 8 MB needs about 140 MB; a document that wants more than this is an attack.
 MEMORY_BYTES = 1536 * 1024 * 1024
@@ -22,12 +25,17 @@ MEMORY_BYTES = 1536 * 1024 * 1024
 RECURSION = 1000
 
 
-class Request(Struct, array_like=True):
+class Job(Struct, array_like=True, kw_only=True):
+    """What every request says."""
+
+    deadline: float  # seconds
+
+
+class Request(Job, array_like=True, kw_only=True):
     body: bytes
     content_type: str
     base: str
     max_items: int
-    deadline: float  # seconds
 
 
 class Answer(Struct, array_like=True):
@@ -61,7 +69,8 @@ def _answer(request: Request) -> Answer:
     return Answer(document=found) if isinstance(found, Document) else Answer(refusal=found)
 
 
-def main() -> None:
+def serve(kind: type[J], answer: Callable[[J], Struct]) -> None:
+    """Answer one request after the other until standard input ends."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get between the frames
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the poller, which then stops us
@@ -71,17 +80,18 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     except (ImportError, ValueError, OSError):
         pass  # a system without such limits; the deadline still holds
-    import ingest.parse  # noqa: F401  (loaded before the first deadline starts to run)
 
-    decoder, encoder = msgspec.msgpack.Decoder(Request), msgspec.msgpack.Encoder()
+    decoder, encoder = msgspec.msgpack.Decoder(kind), msgspec.msgpack.Encoder()
     while (data := read_frame(requests)) is not None:
         request = decoder.decode(data)
         # The poller kills a worker that hangs; should the poller itself be gone, this does.
         signal.setitimer(signal.ITIMER_REAL, request.deadline * 1.5)
-        answers.write(frame(encoder.encode(_answer(request))))
+        answers.write(frame(encoder.encode(answer(request))))
         answers.flush()
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 if __name__ == "__main__":
-    main()
+    import ingest.parse  # noqa: F401  (loaded before the first deadline starts to run)
+
+    serve(Request, _answer)

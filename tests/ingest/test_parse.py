@@ -225,7 +225,7 @@ def test_a_worker_that_dies_costs_only_its_document(monkeypatch: pytest.MonkeyPa
     async def main() -> None:
         async with Workers(1, 30.0, 2000) as workers:
             assert isinstance(await workers.parse(rss(item(1)), "", BASE), Document)
-            (worker,) = workers._alive
+            (worker,) = workers._pool._alive
             worker.kill()
             found = await workers.parse(rss(item(1)), "", BASE)
             if isinstance(found, Refusal):  # it had not been seen dying yet
