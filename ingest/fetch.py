@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from email.utils import parsedate_to_datetime
+import ssl
 from http import HTTPStatus
+from importlib.metadata import version
 from types import TracebackType
-from urllib.parse import urljoin
 
 import aiohttp
+import structlog
 from msgspec import Struct
-from yarl import URL
 
-from ingest.addresses import RefusedAddress, socket_factory
+from ingest import freshness, hops
+from ingest.addresses import RefusedAddress, Rule
+from ingest.codings import Body, Garbled, TooLarge
+from ingest.proxies import Proxy
+from ingest.resolver import Resolver
 from ingest.settings import IngestSettings
+from ingest.sockets import Answer, WireLimit, socket_factory
+from stream.errors import UsageError
 
 _REDIRECTS = {301, 302, 303, 307, 308}
+_PERMANENT = {301, 308}
+# 203: a proxy on the way changed it. Other codes between 200 and 299 do not bring a document.
+_WHOLE = {200, 203}
 # Servers have sent megabytes as an ETag. What we would have to send back stays short.
 _MAX_VALIDATOR = 1000
-# Header lines up to here are read (the rest of the answer may be fine) though never sent back.
+# A header line up to here is read (the rest of the answer may be fine) though never sent back.
+# Longer ones would be pieced together from thousands of packets, each time copied.
 _MAX_HEADER = 128 * 1024
+# 500 cookies were met; `max_wire_bytes` bounds the sum.
+_MAX_HEADERS = 2000
+# A host's next feed follows after `host_gap`, so the connection lives on for a few of these; its
+# next poll is minutes away, and ten thousand hosts would use up the process's open files.
+_KEEP_ALIVE_S = 5.0
+# The usual lifetime of a publisher's DNS record. What is connected to is checked each time anyway.
+_DNS_CACHE_S = 60
 _ACCEPT = (
     "application/rss+xml, application/atom+xml, application/feed+json;q=0.9, "
     "application/rdf+xml;q=0.8, application/xml;q=0.7, text/xml;q=0.7, */*;q=0.1"
 )
+_say = structlog.get_logger("dateline.ingest")
 
 
 class Fetched(Struct, kw_only=True):
@@ -44,36 +62,48 @@ class NotModified(Struct, kw_only=True):
 
 
 class FetchError(Struct, kw_only=True):
-    kind: str  # timeout, connection, address, redirect, status, encoding, too-large, url
+    # timeout, connection, tls, proxy, address, redirect, status, encoding, too-large, url
+    kind: str
     sentence: str
     status: int | None = None
     retry_after: float | None = None  # seconds
 
 
 class Fetcher:
-    """A session for many feeds. Use as an async context manager, from one event loop."""
+    """A session for many feeds. Use as an async context manager, from one event loop.
+
+    Raises UsageError for a `ca_file` or `proxy` that cannot be used."""
 
     def __init__(self, settings: IngestSettings) -> None:
         self._settings = settings
+        self._proxy = Proxy.named(settings)
 
     async def __aenter__(self) -> Fetcher:
-        s = self._settings
-        # Publishers block clients that hide; this names the program and, when set, its keeper.
-        agent = "Dateline/0.1 (news monitoring" + (f"; +{s.contact})" if s.contact else ")")
+        s, proxy = self._settings, self._proxy
+        # The proxy's own address is the operator's word; what it is asked for is checked by name.
+        rule = None if proxy else Rule(s.allow_networks, s.refuse_networks)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=s.concurrency, socket_factory=socket_factory(s.allow_networks)
+                limit=s.concurrency,
+                socket_factory=socket_factory(rule, s.max_wire_bytes),
+                resolver=Resolver(rule),
+                ttl_dns_cache=_DNS_CACHE_S,
+                keepalive_timeout=_KEEP_ALIVE_S,
+                ssl=_trusted(s),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={
-                "User-Agent": agent,
+                "User-Agent": _agent(s),
                 "Accept": _ACCEPT,
                 "Accept-Encoding": "gzip, deflate",  # only what can be undone with the cap applied
             },
+            auto_decompress=False,
+            response_class=Answer,
+            proxy=proxy.url if proxy else None,
             timeout=aiohttp.ClientTimeout(total=None),  # one deadline over all hops, below
             max_line_size=_MAX_HEADER,
             max_field_size=_MAX_HEADER,
-            max_headers=2000,
+            max_headers=_MAX_HEADERS,
         )
         return self
 
@@ -86,138 +116,174 @@ class Fetcher:
         await self._session.close()
 
     async def fetch(
-        self, url: str, *, etag: str | None = None, last_modified: str | None = None
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        accept: str | None = None,
+        max_bytes: int | None = None,
     ) -> Fetched | NotModified | FetchError:
-        """GET `url`, following redirects; the validators of the last answer make it conditional."""
-        conditions = {}
+        """GET `url`, following redirects; the validators of the last answer make it conditional.
+        `accept` and `max_bytes` (of the body, uncoded) take the place of those for feeds."""
+        headers = {}
         if etag:
-            conditions["If-None-Match"] = etag
+            headers["If-None-Match"] = etag
         if last_modified:
-            conditions["If-Modified-Since"] = last_modified
-        deadline = self._settings.deadline
+            headers["If-Modified-Since"] = last_modified
+        conditional = bool(headers)
+        if accept:
+            headers["Accept"] = accept
         try:
-            async with asyncio.timeout(deadline):
-                return await self._follow(url, conditions)
-        except TimeoutError:
-            return FetchError(kind="timeout", sentence=f"no whole answer within {deadline:g} s")
-        except RefusedAddress as error:
-            return _refused(error)
-        except aiohttp.ClientConnectorError as error:
-            inner: BaseException | None = error
-            while inner is not None:
-                if isinstance(inner, RefusedAddress):
-                    return _refused(inner)
-                inner = getattr(inner, "os_error", None) or inner.__cause__
-            return FetchError(kind="connection", sentence=f"cannot connect ({_why(error)})")
-        except (aiohttp.InvalidURL, ValueError) as error:
-            return FetchError(
-                kind="url", sentence=f"not an address that can be asked ({_why(error)})"
-            )
-        except aiohttp.ClientPayloadError as error:
-            return FetchError(
-                kind="encoding", sentence=f"the answer was cut short or garbled ({_why(error)})"
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            return FetchError(kind="connection", sentence=f"no usable answer ({_why(error)})")
+            async with asyncio.timeout(self._settings.deadline):
+                return await self._follow(
+                    url, headers, conditional, max_bytes or self._settings.max_bytes
+                )
+        except Exception as error:
+            return self._failed(error)
 
     async def _follow(
-        self, url: str, conditions: dict[str, str]
+        self, url: str, headers: dict[str, str], conditional: bool, limit: int
     ) -> Fetched | NotModified | FetchError:
-        for _ in range(self._settings.max_redirects + 1):
-            if not url.lower().startswith(("http://", "https://")):
-                return FetchError(
-                    kind="redirect", sentence=f"only http and https are asked, not {url[:100]}"
-                )
-            async with self._session.get(
-                URL(url, encoded="%" in url), headers=conditions, allow_redirects=False
-            ) as answer:
+        moved: str | None = None
+        permanent = True
+        for hop in range(self._settings.max_redirects + 1):
+            try:
+                to = hops.asked(url)
+            except ValueError as error:
+                kind = "redirect" if hop else "url"
+                return FetchError(kind=kind, sentence=f"not to be asked: {_plain(error)}")
+            if self._proxy:
+                await self._proxy.check(to)
+            # The validators go to every hop: they came from the end of the chain, and each poll of
+            # a feed behind a redirect would bring the whole document without them. All that
+            # another host learns is the name of a version.
+            async with self._session.get(to, headers=headers, allow_redirects=False) as answer:
+                assert isinstance(answer, Answer)
                 if answer.status not in _REDIRECTS:
-                    return await self._read(answer, bool(conditions))
-                target = answer.headers.get("Location")
-                if not target:
-                    return FetchError(
-                        kind="redirect",
-                        sentence=f"redirected ({answer.status}) without saying where to",
-                        status=answer.status,
-                    )
-                url = urljoin(str(answer.url), target)
+                    return await self._read(answer, conditional, limit, moved)
+                location = answer.headers.get("Location")
+            if not location:
+                return FetchError(
+                    kind="redirect",
+                    sentence=f"redirected ({answer.status}) without saying where to",
+                    status=answer.status,
+                )
+            before, url = url, hops.target(url, location)
+            # Moving for good is the owner's word: not after somebody's temporary redirect, and
+            # never from https to http, which anybody on the way could say from then on.
+            permanent &= answer.status in _PERMANENT and not hops.downgrade(before, url)
+            moved = url if permanent else moved
         return FetchError(
             kind="redirect", sentence=f"more than {self._settings.max_redirects} redirects in a row"
         )
 
     async def _read(
-        self, answer: aiohttp.ClientResponse, conditional: bool
+        self, answer: Answer, conditional: bool, limit: int, moved: str | None
     ) -> Fetched | NotModified | FetchError:
+        headers = answer.headers
         if answer.status == HTTPStatus.NOT_MODIFIED and conditional:
-            return NotModified(max_age=_max_age(answer))
-        if answer.status != HTTPStatus.OK:
+            return NotModified(max_age=freshness.lifetime(headers), moved_to=moved)
+        if answer.status not in _WHOLE:
             return FetchError(
                 kind="status",
-                sentence=f"the server answered {answer.status} {answer.reason or ''}".strip()[:200],
+                sentence=_plain(f"the server answered {answer.status} {answer.reason or ''}"),
                 status=answer.status,
-                retry_after=_retry_after(answer),
+                retry_after=freshness.retry_after(headers),
             )
-        limit, body = self._settings.max_bytes, bytearray()
-        # The chunks are decoded already: a bomb is stopped here, not unpacked.
-        async for chunk in answer.content.iter_any():
-            body += chunk
-            if len(body) > limit:
-                answer.close()
-                return FetchError(
-                    kind="too-large",
-                    sentence=f"the answer is over the limit of {limit:,} bytes; raise "
-                    "ingest.max_bytes if this feed should be read",
-                    status=answer.status,
-                )
+        try:
+            if (answer.content_length or 0) > self._settings.max_wire_bytes:
+                raise WireLimit
+            body = Body(",".join(headers.getall("Content-Encoding", ())), limit)
+            await answer.pour(body.add)
+            whole = body.whole()
+        except TooLarge:
+            answer.close()
+            return FetchError(
+                kind="too-large",
+                sentence=f"the answer is over the limit of {limit:,} bytes; raise "
+                "ingest.max_bytes if this feed should be read",
+                status=answer.status,
+            )
         return Fetched(
-            body=bytes(body),
+            body=whole,
             status=answer.status,
-            content_type=answer.headers.get("Content-Type", "")[:500],
+            content_type=_plain(headers.get("Content-Type", ""), 500),
             final_url=str(answer.url),
-            etag=_validator(answer.headers.get("ETag")),
-            last_modified=_http_date(answer.headers.get("Last-Modified")),
-            max_age=_max_age(answer),
+            etag=_validator(headers.get("ETag")),
+            last_modified=_dated(headers.get("Last-Modified")),
+            max_age=freshness.lifetime(headers),
+            moved_to=moved,
         )
 
+    def _failed(self, error: Exception) -> FetchError:
+        s = self._settings
+        if isinstance(error, TimeoutError):
+            return FetchError(kind="timeout", sentence=f"no whole answer within {s.deadline:g} s")
+        inner: BaseException | None = error
+        while inner is not None:
+            if isinstance(inner, RefusedAddress):
+                sentence = (
+                    f"{inner}; name its network in ingest.allow_networks if it should be asked"
+                )
+                return FetchError(kind="address", sentence=sentence)
+            if isinstance(inner, WireLimit):
+                sentence = (
+                    f"more than {s.max_wire_bytes:,} bytes came over the wire; raise "
+                    "ingest.max_wire_bytes if this feed should be read"
+                )
+                return FetchError(kind="too-large", sentence=sentence)
+            inner = getattr(inner, "os_error", None) or inner.__cause__
+        why = _plain(getattr(error, "message", "") or error) or type(error).__name__
+        if isinstance(error, aiohttp.ClientSSLError):
+            sentence = f"no trusted connection ({why}); ingest.ca_file can name your own authority"
+            return FetchError(kind="tls", sentence=sentence)
+        if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
+            status = getattr(error, "status", None)
+            said = f"answered {status}" if status else "cannot be reached"
+            return FetchError(kind="proxy", sentence=f"the proxy of ingest.proxy {said}")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return FetchError(kind="connection", sentence=f"cannot connect ({why})")
+        if isinstance(error, aiohttp.ClientPayloadError | Garbled):
+            sentence = f"the answer was cut short or garbled ({why})"
+            return FetchError(kind="encoding", sentence=sentence)
+        if isinstance(error, aiohttp.InvalidURL):
+            return FetchError(kind="url", sentence="not to be asked: the host is no name")
+        if not isinstance(error, aiohttp.ClientError | OSError):
+            _say.exception("ingest.fetch_broke", exc_info=error)
+        return FetchError(kind="connection", sentence=f"no usable answer ({why})")
 
-def _refused(error: RefusedAddress) -> FetchError:
-    return FetchError(
-        kind="address",
-        sentence=f"{error}; name its network in ingest.allow_networks if it should be asked",
-    )
+
+def _agent(settings: IngestSettings) -> str:
+    """Publishers block clients that hide; this names the program and, when set, its keeper."""
+    keeper = f"; +{settings.contact}" if settings.contact else ""
+    return f"Dateline/{version('dateline')} (news monitoring{keeper})"
 
 
-def _why(error: BaseException) -> str:
-    return " ".join(str(error).split())[:250] or type(error).__name__
+def _trusted(settings: IngestSettings) -> ssl.SSLContext | bool:
+    if settings.ca_file is None:
+        return True
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(settings.ca_file)
+    except OSError as error:
+        raise UsageError(
+            f"ingest.ca_file: {settings.ca_file} should hold certificates in PEM form, but "
+            f"it cannot be read ({error.strerror or error})"
+        ) from None
+    return context
+
+
+def _plain(text: object, length: int = 250) -> str:
+    """One line without control characters: it goes to terminals, logs and the database."""
+    line = " ".join(str(text)[: length * 4].split())
+    return "".join(c if c.isprintable() else "?" for c in line)[:length]
 
 
 def _validator(value: str | None) -> str | None:
     return value if value and len(value) <= _MAX_VALIDATOR and value.isprintable() else None
 
 
-def _http_date(value: str | None) -> str | None:
+def _dated(value: str | None) -> str | None:
     """Sent back only when it is a date: some servers answer an error to anything else."""
-    try:
-        return value if value and len(value) < 100 and parsedate_to_datetime(value) else None
-    except ValueError:
-        return None
-
-
-def _max_age(answer: aiohttp.ClientResponse) -> float | None:
-    for part in answer.headers.get("Cache-Control", "")[:1000].lower().split(","):
-        name, _, value = part.strip().partition("=")
-        if name == "max-age" and value.strip('"').isdecimal() and len(value) < 12:
-            return float(value.strip('"'))
-    return None
-
-
-def _retry_after(answer: aiohttp.ClientResponse) -> float | None:
-    value = answer.headers.get("Retry-After", "").strip()
-    if value.isdecimal() and len(value) < 12:
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-        sent = parsedate_to_datetime(answer.headers["Date"])  # their clock against their clock
-        return max(0.0, (until - sent).total_seconds())
-    except (ValueError, KeyError, TypeError):
-        return None
+    return value if freshness.http_date(value) else None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class IngestSettings(BaseModel):
@@ -13,7 +14,7 @@ class IngestSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     # Publishers ask for a way to reach whoever polls them; an address or URL of yours.
-    contact: str = ""
+    contact: str = Field(default="", pattern=r"^[!-~]*( [!-~]+)*$", max_length=200)
     # Six hosts in flight hide one slow publisher without looking like an attack on a small line.
     concurrency: int = Field(default=6, ge=1, le=500)
     # Courtesy between two requests to one host; most feeds of a publisher share one.
@@ -24,10 +25,18 @@ class IngestSettings(BaseModel):
     max_interval: float = Field(default=6 * 3600, gt=0)
     # A feed with errors is asked at least daily for ever: dead feeds do come back.
     max_backoff: float = Field(default=24 * 3600, gt=0)
+    # One that says 410 Gone again and again is still asked weekly: servers have been wrong before.
+    gone_interval: float = Field(default=7 * 24 * 3600, gt=0)
+    # A permanent redirect is believed after a week: longer than a mistake or a parked domain
+    # goes unnoticed, and meanwhile the old address still leads to the feed.
+    moved_after: float = Field(default=7 * 24 * 3600, ge=0)
     # Whole answer, redirects included. The slowest of healthy feeds take a few seconds.
     deadline: float = Field(default=30, gt=0)
     # The largest of 134 captured feeds is 390 kB; full-text feeds reach a few MB.
     max_bytes: int = Field(default=8 * 1024 * 1024, gt=0)
+    # All that arrives for one answer, headers and chunk sizes included: a plain document of
+    # `max_bytes` fits with room for those, and no server can fill the line for a whole deadline.
+    max_wire_bytes: int = Field(default=10 * 1024 * 1024, gt=0)
     # Feeds in the wild hold 10 to 300 items; beyond 2,000 it is an export or an attack.
     max_items: int = Field(default=2000, gt=0)
     # Five hops cover http→https→www→new path with one to spare.
@@ -39,3 +48,25 @@ class IngestSettings(BaseModel):
     parse_workers: int = Field(default=2, ge=1, le=32)
     # Networks that may be polled although they are not public, such as "127.0.0.0/8".
     allow_networks: list[IPv4Network | IPv6Network] = []
+    # Networks that are never asked although they look public, such as your own servers' addresses
+    # or the prefix of your NAT64.
+    refuse_networks: list[IPv4Network | IPv6Network] = []
+    # Certificates (PEM) of an authority of your own, trusted besides the system's.
+    ca_file: Path | None = None
+    # http://user:password@host:port, asked for everything. Proxies named in the environment are
+    # not used: a variable set for another program must not change who is asked.
+    proxy: SecretStr | None = None
+    # Ask for an article's page when its feed brings only a few sentences of it. Off: feeds are
+    # published to be read by programs, pages are not, so it is the operator who decides (here for
+    # all, with `dateline feeds add URL --full-text` for one).
+    full_text: bool = False
+    # Pages for one poll, the newest items first; the rest keep their feed's text. Nine polls in ten
+    # of 16 feeds captured for five days bring 12 new items or fewer.
+    pages_per_poll: int = Field(default=12, ge=1, le=200)
+    # All the pages of one poll together, so that it ends while its feed is still its own: with the
+    # gaps between requests twelve pages of a quick site take half a minute.
+    pages_deadline: float = Field(default=90, gt=0)
+    # One page. Those of news sites are .1 to 1.5 MB of HTML; what is larger is no article.
+    page_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
+    # Reading a page takes 20 to 200 ms here; pages that make extractors run for ever exist.
+    page_deadline: float = Field(default=10, gt=0)
