@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from ingest import clean, dates, identity, language, urls
 from ingest.fates import DEAD, FATES, Candidate, Tally, candidate
-from ingest.intake import Intake
+from ingest.intake import Delivery, Intake
 from ingest.settings import IngestSettings
 from store.tables import polls
 from stream.errors import UsageError
@@ -89,7 +89,7 @@ def replay(
         run.intake.close()
     fates = {fate: run.total.fates[fate] for fate in FATES}
     return ReplayReport(
-        source=source, seen=sum(fates.values()), reasons=dict(run.total.reasons), **fates
+        source=source, seen=run.total.seen, reasons=dict(run.total.reasons), **fates
     )
 
 
@@ -108,6 +108,7 @@ class _Run:
 
     def add(self, row: _Row) -> None:
         self._lines += 1
+        self._tally.seen += 1
         if row.article is None:
             self._broken += 1
             where = f"line {row.line}: " if self._broken <= _NAMED_LINES else ""
@@ -123,22 +124,24 @@ class _Run:
             self.save()
 
     def save(self) -> None:
-        if not self._waiting and not self._tally.fates:
+        if not self._tally.seen:
             return
         # The ledger's key holds the time; two chunks must not share one.
         self._at = max(datetime.now(UTC), self._at + timedelta(microseconds=1))
-        self.intake.take(
-            self._waiting, source=self._source, at=self._at, tally=self._tally,
-            save=self._ledger, in_order=True,
+        delivery = Delivery(
+            candidates=self._waiting, source=self._source, at=self._at, tally=self._tally,
+            in_order=True,
         )  # fmt: skip
+        self.intake.take([delivery], self._ledger)
+        self.total.seen += self._tally.seen
         self.total.fates += self._tally.fates
         self.total.reasons += self._tally.reasons
         self._tally, self._waiting = Tally.empty(), []
         if self._progress:
             self._progress(self._lines, self._survey.lines)
 
-    def _ledger(self, db: sa.Connection, tally: Tally, missed: bool) -> None:
-        db.execute(polls.insert().values(source=self._source, at=self._at, **tally.columns()))
+    def _ledger(self, db: sa.Connection) -> None:
+        db.execute(polls.insert().values(source=self._source, at=self._at, **self._tally.columns()))
 
 
 def _survey(path: Path) -> _Survey:

@@ -39,14 +39,16 @@ class Candidate(Struct, kw_only=True):
 
 
 class Tally(Struct):
-    """Counts of fates and of the reasons for them."""
+    """Counts of fates and of the reasons for them, beside what was seen: counted where items are
+    read, never here, so that an item which is lost on the way leaves a gap in the books."""
 
     fates: Counter[str]
     reasons: Counter[str]
+    seen: int = 0
 
     @classmethod
-    def empty(cls) -> Tally:
-        return cls(Counter(), Counter())
+    def empty(cls, seen: int = 0) -> Tally:
+        return cls(Counter(), Counter(), seen)
 
     def add(self, fate: str, reason: str = "", count: int = 1) -> None:
         self.fates[fate] += count
@@ -56,7 +58,7 @@ class Tally(Struct):
     def columns(self) -> dict[str, object]:
         counts = {fate: self.fates[fate] for fate in FATES}
         return {
-            "seen": sum(counts.values()),
+            "seen": self.seen,
             **counts,
             "reasons": dict(sorted(self.reasons.items())),
         }
@@ -145,8 +147,11 @@ def decide(
     return DUPLICATE, "no fuller text than the other feed's"
 
 
-def finish(c: Candidate, known: dict[str, Known], source: str) -> bool:
-    """Complete the article, and know it from here on; True when its text had to be cut."""
+def finish(
+    c: Candidate, known: dict[str, Known], source: str, outlet: str | None = None
+) -> bool:
+    """Complete the article, and know it from here on; True when its text had to be cut. `outlet`:
+    of the feed `source`, when it has one."""
     article, before = c.article, known.get(c.article.id)
     article.revision = identity.revision(before.revision if before else None, c.content)
     if article.lang is None:
@@ -155,7 +160,7 @@ def finish(c: Candidate, known: dict[str, Known], source: str) -> bool:
     was_cut = _fit(article)
     known[article.id] = Known(
         article.revision, c.content, length, source,
-        identity.sketch(article.title, article.text), None,
+        identity.sketch(article.title, article.text), outlet,
     )  # fmt: skip
     return was_cut
 

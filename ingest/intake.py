@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from ingest import fates
 from ingest.fates import REVISED, STORED, Candidate, Known, Seen, Tally
@@ -23,11 +24,27 @@ from stream.records import Article
 # Keys in one query; SQLite takes 32,766, PostgreSQL 65,535.
 _KEYS = 5_000
 
-Save = Callable[[sa.Connection, Tally, bool], None]
+Save = Callable[[sa.Connection], None]
+
+
+class Delivery(Struct, kw_only=True):
+    """What one poll, or a stretch of an archive, brings. `source` names whose wording it is."""
+
+    candidates: Sequence[Candidate]
+    source: str
+    at: datetime
+    tally: Tally  # takes the fates of the candidates
+    feed_id: int | None = None
+    outlet: str | None = None  # the feed's, when the operator gave one
+    had_items: bool = False  # the feed has shown items before
+    in_order: bool = False  # append as they come; else oldest first
+    missed: bool = False  # set: the feed showed nothing that it had shown before
+    fresh: int = 0  # set: items that the feed had never shown before
+    new: list[Candidate] = []  # set: what was appended
 
 
 class Intake:
-    """Belongs to one thread (its producer does). `source` names whose wording an article has."""
+    """Belongs to one thread (its producer does)."""
 
     def __init__(self, engine: sa.Engine, log: Log) -> None:
         self._engine, self._log = engine, log
@@ -38,82 +55,34 @@ class Intake:
         if producer is not None:
             producer.close()
 
-    def take(
-        self,
-        candidates: Sequence[Candidate],
-        *,
-        source: str,
-        at: datetime,
-        tally: Tally,
-        save: Save,
-        feed_id: int | None = None,
-        in_order: bool = False,
-    ) -> list[Article]:
-        """Give each candidate its fate in `tally`, append the new ones oldest first (`in_order`:
-        as they come) and save. `save(connection, tally, missed)` runs in the saving transaction;
-        `missed` says that a feed showed nothing it had shown before. Returns what was appended.
-        Raises Unavailable when the log or the database is away: then nothing was saved."""
-        seen = self._seen(feed_id, candidates) if feed_id is not None else {}
-        known = self._identities(
-            [c.article.id for c in candidates] + [s.article_id for s in seen.values()]
-        )
-        for candidate in candidates:
-            fates.keep_identity(candidate, seen, known)
-        new: list[Candidate] = []
-        for candidate in fates.best(candidates, tally) if feed_id is not None else candidates:
-            fate, reason = fates.decide(candidate, known, seen, source)
-            if fate in (STORED, REVISED):
-                new.append(candidate)
-                if fates.finish(candidate, known, source):
-                    reason = f"{reason or 'new'}; text cut to fit a record"
-            tally.add(fate, reason)
-        if not in_order:
-            new.sort(key=lambda c: (c.article.event_time, c.position))
-        self._append([c.article for c in new])
-        with translated(), self._engine.begin() as db:
-            self._save_identities(db, new, known)
-            if feed_id is not None:
-                _save_items(db, feed_id, candidates, at)
-            missed = bool(candidates) and not seen and self._has_items(db, feed_id, at)
-            save(db, tally, missed)
-        return [c.article for c in new]
-
-    # -- reading -----------------------------------------------------------------------------------
-
-    def _seen(self, feed_id: int, candidates: Sequence[Candidate]) -> dict[str, Seen]:
-        keys = sorted({c.item_key for c in candidates if c.item_key})
-        t = feed_items.c
-        query = sa.select(t.item_key, t.article_id, t.content_hash).where(t.feed_id == feed_id)
-        return {
-            r.item_key: Seen(r.article_id, r.content_hash)
-            for r in self._rows(query, t.item_key, keys)
-        }
-
-    def _identities(self, ids: Iterable[str]) -> dict[str, Known]:
-        t = identities.c
-        query = sa.select(identities, feeds.c.outlet).outerjoin_from(
-            identities, feeds, feeds.c.url == t.source
-        )
-        return {
-            r.article_id: Known(
-                r.revision, r.content_hash, r.text_length, r.source, r.sketch, r.outlet
-            )
-            for r in self._rows(query, t.article_id, sorted(set(ids)))
-        }
-
-    def _rows(self, query: sa.Select[Any], column: Any, keys: Sequence[str]) -> list[Any]:
-        found: list[Any] = []
+    def take(self, deliveries: Sequence[Delivery], save: Save) -> None:
+        """Give each candidate its fate in its delivery's tally, one delivery after the other,
+        append the new ones and save all together. `save(connection)` runs in the saving
+        transaction. Raises Unavailable when the log or the database is away: then nothing was
+        saved."""
         with translated(), reading(self._engine) as db:
-            for start in range(0, len(keys), _KEYS):
-                found += db.execute(query.where(column.in_(keys[start : start + _KEYS])))
-        return found
+            shown = [_seen(db, d) for d in deliveries]
+            known = _identities(
+                db,
+                [c.article.id for d in deliveries for c in d.candidates]
+                + [s.article_id for seen in shown for s in seen.values()],
+            )
+        for delivery, seen in zip(deliveries, shown, strict=True):
+            _decide(delivery, known, seen)
+        self._append([c.article for d in deliveries for c in d.new])
+        with translated(), self._engine.begin() as db:
+            _save_identities(db, [c for d in deliveries for c in d.new], known)
+            _save_items(db, deliveries)
+            save(db)
 
-    @staticmethod
-    def _has_items(db: sa.Connection, feed_id: int | None, at: datetime) -> bool:
-        older = (feed_items.c.feed_id == feed_id) & (feed_items.c.first_seen < at)
-        return feed_id is not None and db.execute(sa.select(sa.exists().where(older))).scalar_one()
-
-    # -- writing -----------------------------------------------------------------------------------
+    def feeds(self, ids: Sequence[int]) -> dict[int, bool]:
+        """Those of these feeds that are (still) registered: have they shown items before?"""
+        if not ids:
+            return {}
+        t, of_feed = feeds.c, feed_items.c.feed_id == feeds.c.id
+        query = sa.select(t.id, sa.exists().where(of_feed).correlate(feeds)).where(t.id.in_(ids))
+        with translated(), reading(self._engine) as db:
+            return {row[0]: row[1] for row in db.execute(query)}
 
     def _append(self, articles: Sequence[Article]) -> None:
         if not articles:
@@ -131,39 +100,89 @@ class Intake:
             broken.close()
             raise
 
-    @staticmethod
-    def _save_identities(
-        db: sa.Connection, new: Sequence[Candidate], known: dict[str, Known]
-    ) -> None:
-        rows = {
-            c.article.id: {
-                "article_id": c.article.id,
-                "revision": known[c.article.id].revision,
-                "content_hash": known[c.article.id].content,
-                "text_length": known[c.article.id].length,
-                "source": known[c.article.id].source,
-                "sketch": known[c.article.id].sketch,
-                "appended": c.article.fetched,
-            }
-            for c in new
+
+def _decide(delivery: Delivery, known: dict[str, Known], seen: dict[str, Seen]) -> None:
+    candidates, tally, from_feed = delivery.candidates, delivery.tally, delivery.feed_id is not None
+    delivery.missed = bool(candidates) and not seen and delivery.had_items
+    delivery.fresh = len({c.item_key for c in candidates if c.item_key} - seen.keys())
+    for candidate in candidates:
+        fates.keep_identity(candidate, seen, known)
+    for candidate in fates.best(candidates, tally) if from_feed else candidates:
+        fate, reason = fates.decide(candidate, known, seen, delivery.source)
+        if fate in (STORED, REVISED):
+            delivery.new.append(candidate)
+            if fates.finish(candidate, known, delivery.source, delivery.outlet):
+                reason = f"{reason or 'new'}; text cut to fit a record"
+        tally.add(fate, reason)
+    if not delivery.in_order:
+        delivery.new.sort(key=lambda c: (c.article.event_time, c.position))
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def _seen(db: sa.Connection, delivery: Delivery) -> dict[str, Seen]:
+    keys = sorted({c.item_key for c in delivery.candidates if c.item_key})
+    if not delivery.had_items:
+        return {}
+    t = feed_items.c
+    query = sa.select(t.item_key, t.article_id, t.content_hash).where(t.feed_id == delivery.feed_id)
+    return {
+        r.item_key: Seen(r.article_id, r.content_hash) for r in _rows(db, query, t.item_key, keys)
+    }
+
+
+def _identities(db: sa.Connection, ids: Iterable[str]) -> dict[str, Known]:
+    t = identities.c
+    query = sa.select(identities, feeds.c.outlet).outerjoin_from(
+        identities, feeds, feeds.c.url == t.source
+    )
+    return {
+        r.article_id: Known(r.revision, r.content_hash, r.text_length, r.source, r.sketch, r.outlet)
+        for r in _rows(db, query, t.article_id, sorted(set(ids)))
+    }
+
+
+def _rows(db: sa.Connection, query: sa.Select[Any], column: Any, keys: Sequence[str]) -> list[Any]:
+    found: list[Any] = []
+    for start in range(0, len(keys), _KEYS):
+        found += db.execute(query.where(column.in_(keys[start : start + _KEYS])))
+    return found
+
+
+# -- writing ---------------------------------------------------------------------------------------
+
+
+def _save_identities(db: sa.Connection, new: Sequence[Candidate], known: dict[str, Known]) -> None:
+    rows = {
+        c.article.id: {
+            "article_id": c.article.id,
+            "revision": known[c.article.id].revision,
+            "content_hash": known[c.article.id].content,
+            "text_length": known[c.article.id].length,
+            "source": known[c.article.id].source,
+            "sketch": known[c.article.id].sketch,
+            "appended": c.article.fetched,
         }
-        upsert(db, identities, [rows[key] for key in sorted(rows)])  # one order of locking for all
+        for c in new
+    }
+    upsert(db, identities, [rows[key] for key in sorted(rows)])  # one order of locking for all
 
 
-def _save_items(
-    db: sa.Connection, feed_id: int, candidates: Sequence[Candidate], at: datetime
-) -> None:
+def _save_items(db: sa.Connection, deliveries: Sequence[Delivery]) -> None:
     # Of items under one key the fullest counts, as in `best`.
     rows = {
-        c.item_key: {
-            "feed_id": feed_id,
+        (d.feed_id, c.item_key): {
+            "feed_id": d.feed_id,
             "item_key": c.item_key,
             "article_id": c.article.id,
             "content_hash": c.content,
-            "first_seen": at,
-            "last_seen": at,
+            "first_seen": d.at,
+            "last_seen": d.at,
         }
-        for c in sorted(candidates, key=lambda c: (len(c.article.text), -c.position))
+        for d in deliveries
+        if d.feed_id is not None
+        for c in sorted(d.candidates, key=lambda c: (len(c.article.text), -c.position))
         if c.item_key
     }
     ordered = [rows[key] for key in sorted(rows)]

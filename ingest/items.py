@@ -41,6 +41,11 @@ class Document(Struct, kw_only=True, omit_defaults=True):
     items: list[Item] = []
     left_out: dict[str, int] = {}  # fate and reason -> items not read, such as those over the cap
 
+    @property
+    def seen(self) -> int:
+        """Items that stood in the document, read or not: each must end in a fate."""
+        return len(self.items) + sum(self.left_out.values())
+
 
 class Refusal(Struct, kw_only=True):
     """Not a feed, or one that cannot be read: one sentence why."""

@@ -1,25 +1,63 @@
-"""What is written down of each poll: the feed's state, its items, and one `polls` row, together."""
+"""What is written down of polls: each feed's state, its items, and one `polls` row, together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import cast
+from typing import Any, cast
 
 import sqlalchemy as sa
+import structlog
 from msgspec import Struct, structs
 
-from ingest import feeds, normalise
-from ingest.fates import REVISED, STORED, Tally
+from ingest import moves, normalise, overlap
+from ingest.fates import DEAD, REVISED, STORED, Tally
 from ingest.feeds import Feed
 from ingest.fetch import Fetched, NotModified
-from ingest.intake import Intake
+from ingest.intake import Delivery, Intake
 from ingest.items import Document
+from ingest.outcome import News, after_error, after_success
 from ingest.settings import IngestSettings
-from store.engine import translated
 from store.tables import feeds as feeds_table
 from store.tables import polls
+from stream.errors import DatelineError
+
+_say = structlog.get_logger("dateline.ingest")
+_UPDATE = feeds_table.update().where(feeds_table.c.id == sa.bindparam("feed_id"))
+
+
+class Failed(Struct, kw_only=True):
+    """The poll brought nothing; the feed is asked again after a longer wait."""
+
+    feed: Feed
+    at: datetime
+    kind: str
+    sentence: str
+    status: int | None = None
+    retry_after: float | None = None
+
+
+class Unchanged(Struct, kw_only=True):
+    """The server said so (304), or sent the same bytes as last time."""
+
+    feed: Feed
+    at: datetime
+    answer: Fetched | NotModified
+
+
+class Brought(Struct, kw_only=True):
+    """A document whose items are to be decided."""
+
+    feed: Feed
+    at: datetime
+    answer: Fetched  # its body is not needed any more
+    document: Document
+    digest: str  # `body_hash` of the answer
+
+
+Outcome = Failed | Unchanged | Brought
 
 
 class PollReport(Struct, kw_only=True):
@@ -29,8 +67,9 @@ class PollReport(Struct, kw_only=True):
     at: datetime
     next_at: datetime
     status: int | None = None
-    outcome: str = "ok"  # ok | unchanged | a kind of FetchError or Refusal
+    outcome: str = "ok"  # ok | unchanged | removed | a kind of FetchError or Refusal
     error: str | None = None
+    seen: int = 0  # items that the parser told of
     counts: dict[str, int] = {}
     reasons: dict[str, int] = {}
     missed: bool = False  # nothing shown before was still there: items may have gone unseen
@@ -52,90 +91,141 @@ class Ledger:
     def close(self) -> None:
         self._intake.close()
 
-    def failed(
-        self,
-        feed: Feed,
-        now: datetime,
-        kind: str,
-        sentence: str,
-        status: int | None = None,
-        retry_after: float | None = None,
-    ) -> PollReport:
-        """The poll brought nothing; the feed is asked again after a longer wait."""
-        columns = feeds.after_error(
-            feed, now, self._settings, sentence=sentence, status=status, retry_after=retry_after
-        )
-        self._save(feed, now, status, columns)
-        return PollReport(
-            url=feed.url, at=now, next_at=cast(datetime, columns["next_at"]), status=status,
-            outcome=kind, error=sentence, feed=structs.replace(feed, **columns),
-        )  # fmt: skip
+    def settle(self, outcomes: Sequence[Outcome]) -> list[PollReport | Exception]:
+        """Decide, append and save all outcomes in one go, in their order. What breaks a batch is
+        looked for by halves, so that it costs its own feed only; what concerns all (the log or
+        the database is away) comes back for each of them, and nothing was saved then."""
+        try:
+            return list(self._settle(outcomes))
+        except DatelineError as error:
+            return [error] * len(outcomes)
+        except Exception as error:
+            if len(outcomes) > 1:
+                half = len(outcomes) // 2
+                return self.settle(outcomes[:half]) + self.settle(outcomes[half:])
+            (outcome,) = outcomes
+            if isinstance(outcome, Failed):
+                return [error]
+            _say.exception("ingest.poll_broke", feed=outcome.feed.url)
+            return self.settle([broke(outcome.feed, outcome.at, error)])
 
-    def unchanged(self, feed: Feed, now: datetime, answer: Fetched | NotModified) -> PollReport:
-        """The server said so (304), or sent the same bytes as last time."""
-        columns = feeds.after_success(
-            feed, now, self._settings, status=answer.status, max_age=answer.max_age, new=0
-        )
-        if isinstance(answer, Fetched):
-            columns |= _validators(answer)
-        self._save(feed, now, answer.status, columns)
-        return PollReport(
-            url=feed.url, at=now, next_at=cast(datetime, columns["next_at"]),
-            status=answer.status, outcome="unchanged", feed=structs.replace(feed, **columns),
-        )  # fmt: skip
+    def _settle(self, outcomes: Sequence[Outcome]) -> list[PollReport]:
+        there = self._intake.feeds([o.feed.id for o in outcomes if isinstance(o, Brought)])
+        deliveries: dict[int, Delivery] = {}
+        for n, o in enumerate(outcomes):
+            if isinstance(o, Brought) and o.feed.id in there:
+                tally = Tally.empty(o.document.seen)
+                deliveries[n] = Delivery(
+                    candidates=normalise.candidates(
+                        o.document, feed_url=o.feed.url, outlet=o.feed.outlet, fetched=o.at,
+                        tally=tally,
+                    ),
+                    source=o.feed.url, at=o.at, tally=tally, feed_id=o.feed.id,
+                    outlet=o.feed.outlet, had_items=there[o.feed.id],
+                )  # fmt: skip
+        reports: list[PollReport] = []
 
-    def document(
-        self, feed: Feed, now: datetime, answer: Fetched, document: Document
-    ) -> PollReport:
-        """Decide what the items are, append the new ones, and only then save."""
-        if not feeds.exists(self._engine, feed.id):  # removed while it was asked
-            return PollReport(url=feed.url, at=now, next_at=now, outcome="removed")
-        tally = Tally.empty()
-        candidates = normalise.candidates(
-            document, feed_url=feed.url, outlet=feed.outlet, fetched=now, tally=tally
-        )
-        report = PollReport(url=feed.url, at=now, next_at=now, status=answer.status)
+        def save(db: sa.Connection) -> None:
+            changes: list[dict[str, object]] = []
+            rows: list[dict[str, object]] = []
+            for n, o in enumerate(outcomes):
+                if isinstance(o, Brought) and n not in deliveries:  # removed while it was asked
+                    reports.append(
+                        PollReport(url=o.feed.url, at=o.at, next_at=o.at, outcome="removed")
+                    )
+                    continue
+                news = _news(db, o, deliveries[n]) if isinstance(o, Brought) else None
+                report, columns, tally = self._report(o, deliveries.get(n), news)
+                if not isinstance(o, Failed):
+                    self._move(db, report, columns)
+                reports.append(report)
+                changes.append({"feed_id": o.feed.id, **columns})
+                rows.append(
+                    {"source": o.feed.url, "at": o.at, "status": report.status,
+                     "outcome": report.outcome, **tally.columns()}
+                )  # fmt: skip
+            _write(db, changes, rows)
 
-        def save(db: sa.Connection, tally: Tally, missed: bool) -> None:
-            columns = feeds.after_success(
-                feed, now, self._settings, status=answer.status, max_age=answer.max_age,
-                new=tally.fates[STORED] + tally.fates[REVISED],
-                dates=[c.article.published for c in candidates if c.article.published],
-                missed=missed,
+        self._intake.take(list(deliveries.values()), save)
+        return reports
+
+    def _report(
+        self, o: Outcome, delivery: Delivery | None, news: News | None
+    ) -> tuple[PollReport, dict[str, object], Tally]:
+        """… with the columns of the feed that it changes, and the fates of its items."""
+        feed, now, tally = o.feed, o.at, Tally.empty()
+        report = PollReport(url=feed.url, at=now, next_at=now)
+        if isinstance(o, Failed):
+            columns = after_error(
+                feed, now, self._settings, kind=o.kind, sentence=o.sentence, status=o.status,
+                retry_after=o.retry_after,
             )  # fmt: skip
-            report.missed, report.next_at = missed, cast(datetime, columns["next_at"])
-            columns |= _validators(answer) | {"title": document.title or feed.title}
+            report.status, report.outcome, report.error = o.status, o.kind, o.sentence
+        elif isinstance(o, Unchanged):
+            columns = after_success(
+                feed, now, self._settings, status=o.answer.status, max_age=o.answer.max_age,
+                moved_to=o.answer.moved_to,
+            )  # fmt: skip
+            if isinstance(o.answer, Fetched):
+                columns |= _validators(o.answer)
+            report.status, report.outcome = o.answer.status, "unchanged"
+        else:
+            assert delivery is not None  # the caller saw to it
+            tally = delivery.tally
+            columns = after_success(
+                feed, now, self._settings, status=o.answer.status, max_age=o.answer.max_age,
+                moved_to=o.answer.moved_to, news=news,
+            )  # fmt: skip
+            columns |= _validators(o.answer)
+            columns |= {"body_hash": o.digest, "title": o.document.title or feed.title}
+            report.status, report.missed, report.seen = o.answer.status, delivery.missed, tally.seen
+            report.counts, report.reasons = dict(tally.fates), dict(tally.reasons)
+        report.next_at = cast(datetime, columns["next_at"])
+        report.feed = structs.replace(feed, **columns)
+        return report, columns, tally
+
+    def _move(self, db: sa.Connection, report: PollReport, columns: dict[str, object]) -> None:
+        """A feed whose redirect has stayed long enough gets its new address."""
+        feed = report.feed
+        if feed is not None and moves.stayed(feed, report.at, self._settings):
+            columns |= moves.adopt(db, feed, report.at)
             report.feed = structs.replace(feed, **columns)
-            _write(db, feed, now, answer.status, columns, tally)
 
-        self._intake.take(
-            candidates, source=feed.url, at=now, tally=tally, save=save, feed_id=feed.id
-        )
-        report.counts, report.reasons = dict(tally.fates), dict(tally.reasons)
-        return report
 
-    def _save(
-        self, feed: Feed, now: datetime, status: int | None, columns: Mapping[str, object]
-    ) -> None:
-        with translated(), self._engine.begin() as db:
-            _write(db, feed, now, status, columns, Tally.empty())
+def _news(db: sa.Connection, o: Brought, delivery: Delivery) -> News:
+    fates, reasons = delivery.tally.fates, delivery.tally.reasons
+    dead = [reason for reason in reasons if reason.startswith(f"{DEAD}: ")]
+    return News(
+        shown=o.document.seen,
+        fresh=delivery.fresh,
+        changed=bool(fates[STORED] + fates[REVISED]),
+        missed=delivery.missed,
+        dates=[c.article.published for c in delivery.candidates if c.article.published],
+        hints=o.document.hints,
+        flaw=f"{fates[DEAD]:,} of {o.document.seen:,} items could not be read "
+        f"({dead[0].removeprefix(f'{DEAD}: ')})" if dead else None,
+        twin=overlap.twin(db, o.feed, o.at) if overlap.due(o.feed, o.at, delivery.fresh) else None,
+    )  # fmt: skip
+
+
+def broke(feed: Feed, at: datetime, error: Exception) -> Failed:
+    """A fault of ours while this feed was polled."""
+    sentence = f"the poll broke ({type(error).__name__}: {error})"[:300]
+    return Failed(feed=feed, at=at, kind="bug", sentence=sentence)
 
 
 def _validators(answer: Fetched) -> dict[str, object]:
-    return {
-        "etag": answer.etag,
-        "last_modified": answer.last_modified,
-        "body_hash": body_hash(answer),
-    }
+    return {"etag": answer.etag, "last_modified": answer.last_modified}
 
 
 def _write(
-    db: sa.Connection,
-    feed: Feed,
-    now: datetime,
-    status: int | None,
-    columns: Mapping[str, object],
-    tally: Tally,
+    db: sa.Connection, changes: Sequence[dict[str, object]], rows: Sequence[dict[str, object]]
 ) -> None:
-    db.execute(feeds_table.update().where(feeds_table.c.id == feed.id).values(**columns))
-    db.execute(polls.insert().values(source=feed.url, at=now, status=status, **tally.columns()))
+    # One statement for all that change the same columns: most polls of a batch do.
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for change in changes:
+        alike[tuple(change)].append(change)
+    for some in alike.values():
+        db.execute(_UPDATE, some)
+    if rows:
+        db.execute(polls.insert(), list(rows))

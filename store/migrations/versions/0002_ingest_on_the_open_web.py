@@ -15,6 +15,69 @@ Time = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     with op.batch_alter_table("feeds") as feeds:
+        feeds.add_column(sa.Column("folder", sa.Text()))
         feeds.add_column(sa.Column("moved_to", sa.Text()))
         feeds.add_column(sa.Column("moved_since", Time))
         feeds.add_column(sa.Column("hints", Json))
+        feeds.add_column(sa.Column("shown", sa.Integer()))
+        feeds.add_column(sa.Column("flaw", sa.Text()))
+        feeds.add_column(sa.Column("outcome", sa.Text()))
+        feeds.add_column(sa.Column("longest_pause", sa.Float()))
+        feeds.add_column(sa.Column("twin", sa.Text()))
+        feeds.add_column(sa.Column("twin_share", sa.Float()))
+        feeds.add_column(sa.Column("health", sa.Text(), nullable=False, server_default="new"))
+        feeds.add_column(sa.Column("health_since", Time))
+        feeds.add_column(sa.Column("why", sa.Text()))
+        feeds.add_column(sa.Column("full_text", sa.Boolean()))
+        # Pollers fill it in for the feeds that are there: the rule is theirs.
+        feeds.add_column(sa.Column("host", sa.Text(), nullable=False, server_default=""))
+        feeds.create_index("ix_feeds_state", ["state", "next_at"])
+        feeds.create_index("ix_feeds_host", ["host"])
+    op.create_table(
+        "pollers",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("process", sa.Text(), nullable=False),
+        sa.Column("started", Time, nullable=False),
+        sa.Column("seen", Time, nullable=False),
+        sa.Column("until", Time, nullable=False),
+        sa.Column("feeds", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_pollers"),
+    )
+    op.create_table(
+        "hosts",
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text()),
+        sa.Column("free_at", Time),
+        sa.PrimaryKeyConstraint("host", name="pk_hosts"),
+    )
+    op.create_index("ix_hosts_owner", "hosts", ["owner"])
+    with op.batch_alter_table("identities") as identities:
+        identities.add_column(sa.Column("wordings", sa.Text(), nullable=False, server_default=""))
+    with op.batch_alter_table("revisions") as revisions:
+        revisions.add_column(sa.Column("diff", Json))
+    op.create_index("ix_feed_items_article_id", "feed_items", ["article_id"])
+    # Feeds that were given up are asked again: now they only wait longer.
+    op.execute("UPDATE feeds SET state = 'active' WHERE state = 'gone'")
+    with op.batch_alter_table("polls") as polls:
+        polls.add_column(sa.Column("outcome", sa.Text(), nullable=False, server_default="ok"))
+    # What earlier releases wrote down of failures was the status alone.
+    op.execute("UPDATE polls SET outcome = 'unchanged' WHERE status = 304")
+    op.execute(
+        "UPDATE polls SET outcome = 'status' WHERE source NOT LIKE 'archive:%' AND seen = 0"
+        " AND (status IS NULL OR status NOT IN (200, 304))"
+    )
+    op.create_table(
+        "polls_daily",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("day", sa.Text(), nullable=False),
+        sa.Column("polls", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("seen", sa.Integer(), nullable=False),
+        sa.Column("stored", sa.Integer(), nullable=False),
+        sa.Column("revised", sa.Integer(), nullable=False),
+        sa.Column("duplicate", sa.Integer(), nullable=False),
+        sa.Column("filtered", sa.Integer(), nullable=False),
+        sa.Column("dead", sa.Integer(), nullable=False),
+        sa.Column("reasons", Json, nullable=False),
+        sa.PrimaryKeyConstraint("source", "day", name="pk_polls_daily"),
+    )

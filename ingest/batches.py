@@ -1,0 +1,66 @@
+"""Work for one thread, done in batches: it takes everything that waits, again and again.
+
+One transaction for many polls costs little more than one for a single poll; while it runs, the
+next batch gathers. With one poll at a time every batch is of one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Batches(Generic[T, R]):
+    """`do` turns a batch into one result each, in its order; a result that is an exception is
+    raised to whoever waits for it. At most `most` go in one batch. One event loop, one of these."""
+
+    def __init__(
+        self, thread: Executor, do: Callable[[Sequence[T]], Sequence[R | Exception]], most: int
+    ) -> None:
+        self._thread, self._do, self._most = thread, do, most
+        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._working: asyncio.Task[None] | None = None
+
+    async def done(self, one: T) -> R:
+        """The result for `one`. Giving up the wait does not undo the work."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((one, future))
+        if self._working is None:
+            self._working = asyncio.create_task(self._work())
+        return await future
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                some = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+                try:
+                    results = await loop.run_in_executor(
+                        self._thread, self._do, [one for one, _ in some]
+                    )
+                except BaseException as error:
+                    for _, future in some:
+                        if not future.done():
+                            future.set_exception(error)
+                    if not isinstance(error, Exception):
+                        raise
+                else:
+                    for (_, future), result in zip(some, results, strict=True):
+                        _give(future, result)
+        finally:
+            self._working = None
+
+
+def _give(future: asyncio.Future[R], result: R | Exception) -> None:
+    if future.done():
+        return  # whoever waited has given up
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
