@@ -14,7 +14,8 @@ _BREAK = re.compile(
     r"(?:\s[^<>]{0,500})?/?>",
     re.IGNORECASE,
 )
-_TAG = re.compile(r"<[a-zA-Z/!?]")
+_CDATA = "<![CDATA["
+_TAG = re.compile(r"<(?:[a-zA-Z/?]|!(?!\[CDATA\[))")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,30});")
 # Controls, lone surrogates, non-characters, and marks that reorder or hide text: bidi overrides
 # and isolates, tag characters, the byte order mark. Joiners stay: Persian and emoji need them.
@@ -26,8 +27,9 @@ _BLANKS = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r" ?\n[ \n]*")
 _ESCAPE_SEQUENCE = re.compile("\x1b\\[[0-9;?]{0,20}[a-zA-Z]")
 _INVISIBLE = {"Cf", "Cc", "Mn", "Zs", "Zl", "Zp"}
-# Two rounds undo markup that was escaped twice, as some publishers do; more would be guessing.
-_ROUNDS = 2
+# Publishers escape markup twice, some three times; what is still markup then was made to be.
+_ROUNDS = 4
+_AMPERSANDS = re.compile(r"&(?:amp;)+(?=[#\w])")
 _NO_TAGS: set[str] = set()
 _SILENT = {"script", "style", "noscript", "template", "iframe", "object", "svg", "math"}
 
@@ -35,15 +37,31 @@ _SILENT = {"script", "style", "noscript", "template", "iframe", "object", "svg",
 def html_to_text(markup: str) -> str:
     """Plain text of an HTML fragment: tags, scripts and entities resolved, lines kept."""
     text = markup
+    if "<" not in text and "&" not in text:
+        return plain(text)
     for _ in range(_ROUNDS):
+        before = text
+        if _CDATA in text:
+            text = _without_cdata(text)
         if _TAG.search(text):
             text = nh3.clean(
                 _BREAK.sub("\n", text), tags=_NO_TAGS, clean_content_tags=_SILENT, attributes={}
             )
         elif not _ENTITY.search(text):
-            break
-        text = html.unescape(text)
-    return plain(text)
+            return plain(text)
+        text = plain(html.unescape(_AMPERSANDS.sub("&", text)))
+        if text == before:
+            return text
+    return plain(_TAG.sub(" ", _ENTITY.sub(" ", text)))
+
+
+def _without_cdata(text: str) -> str:
+    """CDATA sections as their words: escaped a second time, they would be comments to HTML."""
+    first, *others = text.split(_CDATA)
+    for other in others:
+        inside, end, behind = other.partition("]]>")
+        first += f"{inside}{behind}" if end else f"&lt;![CDATA[{inside}"
+    return first
 
 
 def plain(text: str) -> str:

@@ -53,14 +53,37 @@ _SAMPLE = 200_000
 # Broken UTF-8 is still UTF-8 when at most one character in ten beyond ASCII is a bad byte.
 _BAD_SHARE = 0.1
 
+_CDATA = "<![CDATA["
 _REFERENCE = re.compile(
-    r"&(?:#[xX](?P<hex>[0-9a-fA-F]{1,12});|#(?P<dec>\d{1,12});|(?P<name>[A-Za-z][A-Za-z0-9]{1,31};))?"
+    r"&(?!(?:amp|lt|gt|quot|apos);)(?:#[xX](?P<hex>[0-9a-fA-F]{1,12});|#(?P<dec>\d{1,12});|(?P<name>[A-Za-z][A-Za-z0-9]{1,31};))?"
 )
-_XML_NAMES = {"amp;", "lt;", "gt;", "quot;", "apos;"}
 # Terminal escape sequences go as a whole, other controls alone.
 _CONTROLS = re.compile(
     "\x1b\\[[0-9;?]{0,20}[a-zA-Z]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]"
 )
+
+
+# UTF-8 that somebody took for windows-1252 and encoded again, as its letters look then.
+_TWICE = re.compile(
+    "[\u00c2-\u00f4][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc"
+    "\u2013\u2014\u2018-\u201a\u201c-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122]"
+)
+
+
+def mended(text: str) -> str:
+    """`text` as it was before its UTF-8 was encoded a second time, or unchanged. One such pair of
+    letters may be meant ("CAFÉ»"), unless it holds a control that nobody writes."""
+    pairs = _TWICE.findall(text)
+    if not pairs or (len(pairs) == 1 and not "\x80" <= pairs[0][1] <= "\x9f"):
+        return text
+    try:
+        return b"".join(map(_byte, text)).decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def _byte(letter: str) -> bytes:
+    return letter.encode("latin-1" if letter <= "\xff" else "cp1252")
 
 
 def decode(body: bytes, content_type: str = "") -> tuple[str, str]:
@@ -69,6 +92,16 @@ def decode(body: bytes, content_type: str = "") -> tuple[str, str]:
     text = body[start:].decode(encoding, errors="replace")
     text = _DECLARATION.sub("", text.lstrip("\ufeff"), count=1)
     return _CONTROLS.sub("", text).lstrip(), encoding
+
+
+def legal_document(text: str) -> str:
+    """`legal_references` outside CDATA sections, in which an ampersand is only itself."""
+    first, *others = text.split(_CDATA)
+    parts = [legal_references(first)]
+    for other in others:
+        inside, end, behind = other.partition("]]>")
+        parts.append(f"{inside}{end}{legal_references(behind) if '&' in behind else behind}")
+    return _CDATA.join(parts)
 
 
 def legal_references(text: str) -> str:
@@ -135,7 +168,7 @@ def _detect(body: bytes) -> str | None:
 
 def _legal(match: re.Match[str]) -> str:
     if name := match["name"]:
-        return match[0] if name in _XML_NAMES else html5.get(name, f"&amp;{name}")
+        return html5.get(name, f"&amp;{name}")
     if not (digits := match["hex"] or match["dec"]):
         return "&amp;"
     number = int(digits, 16 if match["hex"] else 10)

@@ -1,23 +1,46 @@
 """One feed document to items. Runs in a worker process: hostile input can cost a minute or all
-memory (see `ingest.workers`). Does no I/O."""
+memory (see `ingest.workers`). Does no I/O.
+
+Well-formed feeds are read by `ingest.xmlfeed`; all others are made well-formed (`ingest.markup`)
+and read by feedparser (`ingest.oddfeed`). A test holds both readers to the same items.
+"""
 
 from __future__ import annotations
 
-import io
 import re
-from typing import Any
+from datetime import datetime
+from urllib.parse import urljoin
 
-import feedparser
-
-from ingest import clean, dates, jsonfeed, urls
-from ingest.decode import decode, legal_references
+from ingest import clean, dates, hints, jsonfeed, markup, oddfeed, sitemap, urls, xmlfeed
+from ingest.decode import decode, legal_document, mended
 from ingest.items import Document, Item, Refusal
+from ingest.xmlfeed import Entry, Link
 
-_ITEM = re.compile(r"<(?:\w{1,20}:)?(item|entry)[\s>/]", re.IGNORECASE)
-_ROOT = re.compile(r"<(?:\w{1,20}:)?(rss|rdf|feed|channel)[\s>]", re.IGNORECASE)
-_PAGE = re.compile(r"<!doctype\s+html|<html[\s>]", re.IGNORECASE)
-_ROOT_END = re.compile(r"</(?:\w{1,20}:)?(?:rss|rdf|feed|channel)\s*>", re.IGNORECASE)
+_ROOT = re.compile(r"<(?:\w{1,20}:)?(?:rss|rdf|feed|channel)[\s>]", re.IGNORECASE)
+# Behind comments and instructions, the first element tells what a document is.
+_FIRST = re.compile(r"<(?:\w{1,20}:)?([A-Za-z][\w\-]{0,30})")
+_PROLOG = re.compile(r"\s+|<!--|<\?|<!(?=[A-Za-z])")
+_HEAD = 100_000  # letters in which a root element must begin
 _MAX_AUTHOR = 200  # letters; what is longer is no name
+# "a@b.example (A. Writer)", the form that RSS asks for
+_EMAIL_AND_NAME = re.compile(r"\S+@\S+\s*\(([^()]+)\)")
+
+_NO_FEED = "expected RSS, Atom or JSON Feed, got something else"
+_REFUSED = {
+    "html": (
+        "page",
+        "a web page came where a feed was expected; check the address, or whether the publisher "
+        "blocks this machine",
+    ),
+    "opml": (
+        "not-a-feed",
+        "expected a feed, got OPML, a list of feeds; read it with `dateline feeds import`",
+    ),
+    "sitemapindex": (
+        "not-a-feed",
+        "expected a feed, got a sitemap index; add the news sitemap that it names",
+    ),
+}
 
 
 def parse(body: bytes, content_type: str, base: str, max_items: int) -> Document | Refusal:
@@ -27,119 +50,148 @@ def parse(body: bytes, content_type: str, base: str, max_items: int) -> Document
         return Refusal(kind="empty", sentence="expected a feed, got an empty answer")
     if text[0] in "{[":
         return jsonfeed.parse(text, base, encoding, max_items)
-    root, page = _ROOT.search(text, 0, 100_000), _PAGE.search(text, 0, 100_000)
-    if page and (root is None or page.start() < root.start()):
-        return Refusal(
-            kind="page",
-            sentence="a web page came where a feed was expected; check the address, or whether the "
-            "publisher blocks this machine",
-        )
-    if root is None:
-        return Refusal(
-            kind="not-a-feed", sentence="expected RSS, Atom or JSON Feed, got something else"
-        )
-    text, left_out = _bounded(legal_references(text), max_items)
-    parsed = feedparser.parse(
-        io.BytesIO(text.encode("utf-8", errors="replace")),
-        response_headers={
-            "content-type": "application/xml; charset=utf-8",
-            "content-location": base,
-        },
-        # Cleaning is ours: feedparser's takes 14 s for 80,000 comments in one description.
-        sanitize_html=False,
-        resolve_relative_uris=False,
-    )
-    if not parsed.entries and not parsed.version and not parsed.feed:
+    start, name = _first_element(text)
+    if name == "urlset":
+        return sitemap.parse(text[start:], base, encoding, max_items)
+    if name in _REFUSED:
+        kind, sentence = _REFUSED[name]
+        return Refusal(kind=kind, sentence=sentence)
+    if not _ROOT.search(text, 0, _HEAD) and name != "entry":
+        return Refusal(kind="not-a-feed", sentence=_NO_FEED)
+    return _feed(text[start:], base, encoding, max_items)
+
+
+def _first_element(text: str) -> tuple[int, str]:
+    """Where the root begins, and its local name in lower case; (0, "") when junk stands first."""
+    at = 0
+    while match := _PROLOG.match(text, at):
+        at = match.end()
+        if match.group().isspace():
+            continue
+        end = text.find("-->" if match.group() == "<!--" else ">", at)
+        if match.group() == "<!":
+            if text[at : at + 12].lower() == "doctype html":
+                return match.start(), "html"
+            bracket = text.find("[", at, end)
+            end = text.find(">", text.find("]", bracket)) if bracket >= 0 else end
+        if end < 0:
+            return 0, ""
+        at = end + (3 if match.group() == "<!--" else 1)
+    first = _FIRST.match(text, at)
+    return (at, first[1].lower()) if first else (0, "")
+
+
+def _feed(text: str, base: str, encoding: str, max_items: int) -> Document | Refusal:
+    left_out: dict[str, int] = {}
+    try:
+        feed = xmlfeed.read(legal_document(text), max_items)
+        if feed.skipped:
+            left_out[markup.over(max_items)] = feed.skipped
+    except xmlfeed.Odd:
+        feed, left_out = oddfeed.read(text, base, max_items)
+    channel = feed.channel
+    if not feed.entries and not feed.version and not channel.values:
         return Refusal(
             kind="not-a-feed",
             sentence="expected a feed, got XML that holds none; check the address",
         )
-    if not parsed.entries and _ITEM.search(text):
+    if not feed.entries and left_out:
         return Refusal(
             kind="broken", sentence="the document has items but is too broken for any to be read"
         )
-    claim = parsed.feed.get("language")
+    language = channel.first("language") or channel.lang
     return Document(
-        kind=parsed.version or "unknown",
+        kind=feed.version or "unknown",
         encoding=encoding,
-        title=clean.line(parsed.feed.get("title") or ""),
-        link=urls.canonical(parsed.feed.get("link"), base),
-        items=[_safely(n, e, base, claim) for n, e in enumerate(parsed.entries[:max_items])],
+        title=clean.line(mended(channel.first("title"))),
+        link=_link(channel, base, None),
+        hints=hints.read(feed),
+        items=[_safely(n, e, base, language) for n, e in enumerate(feed.entries)],
         left_out=left_out,
     )
 
 
-def _bounded(text: str, max_items: int) -> tuple[str, dict[str, int]]:
-    """The text without items beyond the cap, and without a last item that was cut off: half an
-    item would be taken for an edit when the whole one comes."""
-    left_out: dict[str, int] = {}
-    starts = list(_ITEM.finditer(text))
-    if len(starts) > max_items:
-        left_out[f"filtered: over {max_items:,} items in one document"] = len(starts) - max_items
-        return text[: starts[max_items].start()] + _ending(text), left_out
-    if starts:
-        last = starts[-1]
-        name = re.escape(last[1])
-        closed = re.compile(rf"</(?:\w{{1,20}}:)?{name}\s*>|<{name}[^<>]*/>", re.IGNORECASE)
-        if not _ROOT_END.search(text, last.end()) and not closed.search(text, last.start()):
-            left_out["dead: the document ends in the middle of this item"] = 1
-            return text[: last.start()] + _ending(text), left_out
-    return text, left_out
-
-
-def _ending(text: str) -> str:
-    """Closing tags for a document cut between items."""
-    root = _ROOT.search(text)
-    assert root is not None  # the caller found one
-    name = root.group()[1:].rstrip(" \t\r\n>")
-    inner = "</channel>" if root[1].lower() == "rss" else ""
-    return f"{inner}</{name}>"
-
-
-def _safely(position: int, entry: Any, base: str, claim: str | None) -> Item:
+def _safely(position: int, entry: Entry, base: str, language: str | None) -> Item:
     """One item's error is that item's, never its neighbours'."""
     try:
-        return _item(position, entry, base, claim)
+        return _item(position, entry, base, language)
     except Exception as error:
         return Item(position=position, error=f"{type(error).__name__}: {error}"[:200])
 
 
-def _item(position: int, entry: Any, base: str, claim: str | None) -> Item:
-    bodies = [str(c.get("value") or "") for c in entry.get("content") or []]
-    bodies.append(str(entry.get("summary") or ""))
-    author = clean.line(str(entry.get("author") or ""))
-    guid = clean.plain(str(entry.get("id") or ""))
-    detail = entry.get("title_detail") or {}
+def _item(position: int, entry: Entry, base: str, language: str | None) -> Item:
+    guid = clean.plain(entry.last("guid") or entry.last("about") or entry.last("other_guid"))
     return Item(
         position=position,
-        title=clean.line(str(entry.get("title") or "")),
-        text=max((clean.html_to_text(b) for b in bodies), key=len),
-        url=_link(entry, base),
+        title=clean.line(mended(entry.last("title") or entry.first("other_title"))),
+        text=_text(entry),
+        url=_link(entry, base, guid),
         guid=guid or None,
         published=_published(entry),
-        author=author[:_MAX_AUTHOR] or None,
-        lang=detail.get("language") or claim,
+        author=_author(entry),
+        lang=entry.lang or language or None,
     )
 
 
-def _published(entry: Any) -> Any:
-    """In order of precedence: published (pubDate), created, updated (dc:date)."""
-    # dict.get, because feedparser's own answers "updated" with "published" when it is missing
-    readings = (dates.read(dict.get(entry, name)) for name in ("published", "created", "updated"))
-    return next((r for r in readings if r), None)
+def _text(entry: Entry) -> str:
+    """The fullest of what the item brings."""
+    bodies = {*entry.values.get("content", ()), *entry.values.get("summary", ())}
+    if not bodies:
+        bodies = set(entry.values.get("media", ())[:1])
+    return max((clean.html_to_text(mended(b)) for b in sorted(bodies)), key=len, default="")
 
 
-def _link(entry: Any, base: str) -> str | None:
-    """The article's own address. feedparser's `entry.link` is the last link that came, which may
-    be a related story; the first alternate is the item's own. Publishers who count clicks name
-    the original in feedburner:origLink."""
-    candidates = [entry.get("feedburner_origlink")]
-    links = [li for li in entry.get("links") or [] if li.get("href")]
-    alternates = [li["href"] for li in links if li.get("rel", "alternate") == "alternate"]
-    guid = str(entry.get("id") or "")
-    candidates += alternates[:1]
-    if guid.startswith(("http://", "https://")) and entry.get("guidislink"):
-        candidates.append(guid)
+def _published(entry: Entry) -> datetime | None:
+    """In order of precedence: published (pubDate), created, updated (dc:date); the last one of
+    several that can be read."""
+    for name in ("published", "created", "updated"):
+        for raw in reversed(entry.values.get(name, ())):
+            if found := dates.read(raw):
+                return found
+    return None
+
+
+def _author(entry: Entry) -> str | None:
+    names = []
+    for raw in entry.values.get("creator") or entry.values.get("author") or ():
+        if len(raw) > 10 * _MAX_AUTHOR:
+            continue
+        name = clean.line(raw)
+        match = _EMAIL_AND_NAME.fullmatch(name)
+        names.append(match[1].strip() if match else name)
+    return ", ".join(dict.fromkeys(n for n in names if n))[:_MAX_AUTHOR] or None
+
+
+def _link(entry: Entry, base: str, guid: str | None) -> str | None:
+    """The item's own address: the original that publishers who count clicks name, its own link,
+    the first alternate (a page rather than another format), a guid that is an address."""
+    candidates = [Link(v) for v in entry.values.get("origin", ())[:1]]
+    candidates += [li for li in entry.links if li.rel == "own"]
+    alternates = [li for li in entry.links if li.rel == "alternate"]
+    alternates.sort(key=lambda li: li.type not in ("", "text/html", "application/xhtml+xml"))
+    candidates += alternates
+    if guid and entry.permalink and guid.lower().startswith(("http://", "https://")):
+        candidates.append(Link(guid))
     itself = urls.canonical(base)  # an empty link, or only a fragment, resolves to the feed
-    found = (urls.canonical(str(c), base) for c in candidates if c)
-    return next((u for u in found if u and u != itself), None)
+    for link in candidates[:20]:
+        found = urls.canonical(_typed(link.href), _base(base, link.base))
+        if found and found.partition("#")[0] != itself:
+            return found
+    return None
+
+
+def _typed(href: str) -> str:
+    """As a browser reads what was typed: blanks around it and line ends in it do not count."""
+    href = "".join(href.strip().splitlines()).replace("\t", "")
+    return href.replace(" ", "%20") if " " in href else href
+
+
+def _base(base: str, chain: str | None) -> str:
+    for step in chain.split("\n") if chain else ():
+        try:
+            joined = urljoin(base, step.strip())
+        except ValueError:
+            continue
+        if joined.startswith(("http://", "https://")):
+            base = joined
+    return base
