@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import Struct
@@ -15,10 +16,21 @@ from ingest import clean, identity, language, urls
 from stream import records
 from stream.records import Article
 
-# Below this share of common words an item that kept its guid but moved to another URL is another
-# story. Measured on five captured days: 79 % of unrelated articles lie below, and 6 of 53 moved
-# items, all of them headlines rewritten from scratch; splitting one costs less than merging two.
+# Below this share of common words a text says something else. Measured on five captured days
+# (docs/ingest.md): of 600 edits under one address 6 lie below, of unrelated pairs 79 %. Alone it
+# proves nothing, since headlines are rewritten from scratch: the item must also claim to be
+# published long after the article was last appended, under an address without the publisher's
+# number. Both such items told another story, and none of the others did.
 SAME_STORY = 0.1
+REUSED_AFTER = timedelta(hours=12)
+# An item that kept its guid but moved to another address is the same article from here on: 99.5 %
+# of unrelated pairs lie below. Below it, only an address that carries the guid's number will do,
+# as that of all 56 items did which really moved.
+MOVED_STORY = 0.25
+# A wording may return once, as corrections are taken back. What returns again is flipping between
+# two caches: each flip would be a revision for ever.
+_RETURNS = 1
+_WORDING, _WORDINGS = 8, 16  # hex digits of a content hash kept, and of how many
 # Room for ids and names around the text; a title beyond this is body text in the wrong field.
 MAX_TITLE = 1_000
 _MAX_REF = 500
@@ -34,6 +46,9 @@ class Candidate(Struct, kw_only=True):
     position: int
     item_key: str | None = None  # how its feed names it; None outside feeds
     lang_claim: str | None = None
+    note: str = ""  # why it is new although its guid or address is not
+    page: str = ""  # what became of asking its page, when it was asked
+    sketch: str | None = None  # of its feed's own words, when the article has its page's
     chain: list[str] | None = None  # revisions that an archive's rows of this id make, in order
     step: int = 0  # which of them this one is
 
@@ -73,6 +88,8 @@ class Known(Struct):
     source: str
     sketch: str
     outlet: str | None  # of the feed whose wording it is; None = not a feed's, or not configured
+    appended: datetime | None = None
+    wordings: str = ""  # the beginnings of the contents that stood, oldest first
 
 
 class Seen(Struct):
@@ -96,14 +113,43 @@ def candidate(
 
 
 def keep_identity(c: Candidate, seen: dict[str, Seen], known: dict[str, Known]) -> None:
-    """An item that moved to another URL under its guid stays the article it was, unless it has
-    become another story."""
-    before = seen.get(c.item_key or "")
-    if before is None or before.article_id == c.article.id or before.article_id not in known:
-        return
-    now = identity.sketch(c.article.title, c.article.text)
-    if identity.likeness(known[before.article_id].sketch, now) >= SAME_STORY:
-        c.article.id = before.article_id
+    """An item that moved to another address under its guid stays the article it was, unless it has
+    become another story; and one that became another story under its address is another article."""
+    shown = seen.get(c.item_key or "")
+    if shown is not None and shown.article_id != c.article.id and shown.article_id in known:
+        if (
+            shown.content == c.content
+            or urls.carries(c.article.url, c.article.ref)
+            or identity.likeness(known[shown.article_id].sketch, _sketch(c)) >= MOVED_STORY
+        ):
+            c.article.id = shown.article_id
+            return
+        c.note = "another story under a guid that had named one before"
+    if (other := reused_as(c, known)) is not None:
+        c.article.id = other
+        c.note = "another story under an address that had named one before"
+
+
+def reused_as(c: Candidate, known: dict[str, Known]) -> str | None:
+    """The id of the article that `c` is when its address was reused for it; None: it was not."""
+    before, published = known.get(c.article.id), c.article.published
+    if (
+        c.item_key is None
+        or published is None
+        or published > c.article.fetched  # a date that cannot be true proves nothing
+        or before is None
+        or before.appended is None
+        or before.content == c.content
+        or published < before.appended + REUSED_AFTER
+        or urls.numbered(c.article.url, c.article.ref)
+        or identity.likeness(before.sketch, _sketch(c)) >= SAME_STORY
+    ):
+        return None
+    return identity.again(c.article.id, published)
+
+
+def _sketch(c: Candidate) -> str:
+    return c.sketch or identity.sketch(c.article.title, c.article.text)
 
 
 def best(candidates: Sequence[Candidate], tally: Tally) -> list[Candidate]:
@@ -127,16 +173,26 @@ def decide(
         return FILTERED, "no title and no text"
     before = known.get(c.article.id)
     if before is None:
-        return STORED, ""
+        return STORED, c.note
     if c.chain and before.revision in c.chain[c.step :]:
         return DUPLICATE, "unchanged"
-    if before.content == c.content:
-        return DUPLICATE, "unchanged"
     shown = seen.get(c.item_key or "")
+    if before.content == c.content:
+        elsewhere = c.item_key is not None and shown is None and before.source != source
+        return DUPLICATE, "known from another feed" if elsewhere else "unchanged"
     if shown and shown.article_id == c.article.id and shown.content == c.content:
         return DUPLICATE, "unchanged here; another feed's wording stands"
+    times = 0
+    if c.item_key is not None:
+        if before.length and not c.article.text:
+            return DUPLICATE, "its text is missing in this answer; the known one stands"
+        if identity.cut_off(c.article.text, _sketch(c), before.length, before.sketch):
+            return DUPLICATE, "its text breaks off in this answer; the whole one stands"
+        times = _stood(before).count(c.content[:_WORDING])
+        if times > _RETURNS:
+            return DUPLICATE, "a wording that comes and goes; the last one stands"
     if before.source == source:
-        return REVISED, "edited"
+        return REVISED, "an earlier wording returned" if times else "edited"
     holder, home = before.outlet or urls.domain(c.article.url), urls.domain(c.article.url)
     if c.article.outlet not in (holder, home):
         return DUPLICATE, "another outlet's article"
@@ -158,11 +214,18 @@ def finish(
         article.lang = language.identify(article.title, article.text, c.lang_claim)
     length = len(article.text)
     was_cut = _fit(article)
+    wordings = [*(_stood(before) if before else ()), c.content[:_WORDING]][-_WORDINGS:]
     known[article.id] = Known(
         article.revision, c.content, length, source,
-        identity.sketch(article.title, article.text), outlet,
+        _sketch(c), outlet,
+        article.fetched, "".join(wordings),
     )  # fmt: skip
     return was_cut
+
+
+def _stood(known: Known) -> list[str]:
+    digits = known.wordings
+    return [digits[i : i + _WORDING] for i in range(0, len(digits), _WORDING)]
 
 
 def _fit(article: Article) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import datetime
 from hashlib import blake2b
 
 from ingest import urls
@@ -19,6 +20,10 @@ _SKETCH_SIZE = 32
 # 8 hex digits each: two different words collide once in four billion.
 _HASH_DIGITS = 8
 _SKETCH_SAMPLE = 20_000  # letters; the opening of a long text tells enough
+# A shorter text that got shorter was edited: teasers lose words every day. Texts are cut off at
+# sizes of buffers and columns, from 255 letters up.
+_MIN_CUT = 250
+_ENDS = frozenset(".!?…:;\"'”’»)]。！？」』）।؟")
 # Longer keys are hashed: PostgreSQL refuses index entries over about 2,700 bytes.
 _MAX_KEY = 200
 
@@ -38,6 +43,12 @@ def article_id(*, url: str | None, outlet: str, guid: str | None, content: str) 
     else:
         name = f"content\n{outlet}\n{content}"
     return "a" + _hash(name, 10)
+
+
+def again(article_id: str, published: datetime) -> str:
+    """The id of another article under an address that named `article_id` before: the same from
+    every feed that shows it, whatever becomes of its text."""
+    return "a" + _hash(f"again\n{article_id}\n{published.isoformat()}", 10)
 
 
 def archive_id(archive: str, ref: str) -> str:
@@ -75,6 +86,16 @@ def likeness(one: str, other: str) -> float:
     a, b = _numbers(one), _numbers(other)
     union = sorted(a | b)[:_SKETCH_SIZE]
     return sum(1 for n in union if n in a and n in b) / len(union) if union else 1.0
+
+
+def cut_off(text: str, sketched: str, whole_length: int, whole: str) -> bool:
+    """Is this text (with the sketch `sketched`) the beginning of a longer one that broke off in
+    the middle of a sentence? All of its words must stand in the longer one, but for the last."""
+    if not _MIN_CUT <= len(text) < whole_length or text.rstrip()[-1] in _ENDS:
+        return False
+    a, b = _numbers(sketched), _numbers(whole)
+    comparable = a if len(b) < _SKETCH_SIZE else {n for n in a if n <= max(b)}
+    return len(comparable - b) <= 1
 
 
 def _numbers(hashes: str) -> set[str]:

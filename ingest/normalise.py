@@ -36,7 +36,7 @@ def candidates(
         ids[item.position] = identity.article_id(
             url=item.url if names_one else None,
             outlet=outlets[item.position],
-            guid=item.guid,
+            guid=item.guid or (item.url if "#" in (item.url or "") else None),
             content=f"{item.title}\n{item.text}",
         )
         if item.guid:
@@ -70,13 +70,13 @@ def candidates(
 
 
 def _shared_links(items: list[Item]) -> set[str | None]:
-    """Links that stand in items with different guids and different titles: a section's or the
-    publisher's page, not the article's."""
+    """Links that stand in items with different guids (or parts of one page) and different titles:
+    a section's or the publisher's page, not the article's."""
     guids: dict[str, set[str]] = defaultdict(set)
     titles: dict[str, set[str]] = defaultdict(set)
     for item in items:
         key = urls.identity_key(item.url)
-        if key and item.guid:
-            guids[key].add(item.guid)
+        if key and (name := item.guid or item.url):
+            guids[key].add(name)
             titles[key].add(item.title)
     return {key for key in guids if len(guids[key]) > 1 and len(titles[key]) > 1}

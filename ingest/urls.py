@@ -1,33 +1,82 @@
-"""URLs of articles: made canonical for storing, folded for telling articles apart."""
+"""URLs of articles: made canonical for storing, folded for telling articles apart.
+
+What is stored changes as little as it can: a reader must get the page that the publisher linked.
+What only compares (`identity_key`) folds whatever two addresses of one article may differ in.
+What was measured on real feeds is in docs/ingest.md.
+"""
 
 from __future__ import annotations
 
 import re
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
 
 # Longer ones are not addresses of articles; browsers stop at about this length too.
 MAX_LENGTH = 2000
 
 # Parameters that say how the reader came, never which article it is.
 _TRACKING = re.compile(
-    r"(?:utm_\w+|at_(?:medium|campaign|custom\d|link\w*|bbc\w*|ptr\w*|format)|fbclid|gclid|dclid"
-    r"|gbraid|wbraid|msclkid|yclid|twclid|igshid|mc_cid|mc_eid|_ga|_gl|oly_enc_id|oly_anon_id"
-    r"|vero_id|wickedid|icid|ito|ns_\w+|cmpid|cmp|xtor|ftag|partner|smid|smtyp|mkt_tok|spm"
-    r"|wt_mc|wtmc|ref|ref_src|ref_url|rss|traffic_source|ocid|srnd|sref|feedname|feedtype)",
+    r"utm_\w+|at_(?:medium|campaign|custom\d|link\w*|bbc\w*|ptr\w*|format)|fbclid|gclid|gclsrc"
+    r"|dclid|gbraid|wbraid|msclkid|yclid|twclid|ttclid|igshid|igsh|mibextid|mc_cid|mc_eid|_ga|_gl"
+    r"|_hs\w+|hsctatracking|hss_channel|oly_enc_id|oly_anon_id|vero_id|vero_conv|wickedid|s_kwcid"
+    r"|ef_id|icid|ito|ns_\w+|cmpid|cmp|xtor|ftag|partner|smid|smtyp|mkt_tok|spm|wt_?mc|wt\.mc_\w+"
+    r"|ref_src|ref_url|rss|traffic_source|ocid|ncid|srnd|sref|feedname|feedtype|soc_src|soc_trk"
+    r"|guce?_\w+|guccounter|gaa_\w+|__twitter_impression|pk_(?:campaign|kwd|source|medium)|mtm_\w+",
     re.IGNORECASE,
 )
+# `ref` says where the reader came from, except where it numbers the article.
+_NUMBER_INSIDE = re.compile(r"\d{4}|^\d+$")
+# A visitor's session: a long random value under one of these names (`sid=123` is an article's id).
+_SESSION = re.compile(
+    r"(?:(?:j|php|asp\.net_|asp)?sess(?:ion)?_?id\w{0,10}|cftoken|sid|zenid|oscsid|s)=[0-9a-z]{16,}",
+    re.IGNORECASE,
+)
+_PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/?#;]*", re.IGNORECASE)
+_DOTS = re.compile(r"/\.\.?(?:/|$)")
+_FRAGMENT_TRACKING = re.compile(r"(?:ref|xtor|utm_\w+|at_\w+|rss|ns_\w+)\b.*|:~:.*", re.I | re.S)
+# Fragments that a page's script reads as its address.
+_ADDRESS = re.compile(r"[!/]")
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_MIRROR = re.compile(r"^(?:www\d?|m|mobile|amp|touch|rss|feeds?)\.(?=[^.]+\.)")
-_AMP_TAIL = re.compile(r"(?:/amp|\.amp)(?=/?$)|(?<=\.)amp\.(?=html?$)", re.IGNORECASE)
-_BLANK = re.compile(r"[\s\x00-\x1f\x7f\u200b\u2028\u2029]+")
+_MIRROR = re.compile(r"^(?:(?:www\d?|m|mobile|amp|touch|wap|rss|feeds?)\.)+(?=[^.]+\.)")
+_MIDDLE_MOBILE = re.compile(r"(?<=\.)(?:m|amp)\.(?=[^.]+\.)")  # en.m.wikipedia.org
+# Controls, and the blanks around them: the address was broken over lines.
+_BREAK = re.compile(r"\s*[\x00-\x1f\x7f\u200b\u2028\u2029]+\s*")
+
+# Pages that only lead to the one named inside their own address.
+_AMP_CACHE = re.compile(r"/(?:c|v|wp|i)/(s/)?(?P<rest>[^/]+\..+)", re.DOTALL)
+_AMP_VIEWER = re.compile(r"/amp/(s/)?(?P<rest>[^/]+\..+)", re.DOTALL)
+_GOOGLE = re.compile(r"(?:www\.)?google\.(?:com?\.)?[a-z]{2,3}")
+_REDIRECTORS = {"/url": ("url", "q"), "/news/apiclick.aspx": ("url",), "/l.php": ("u",)}
+
+# -- what only the comparison folds ----------------------------------------------------------------
+_AMP_TAIL = re.compile(r"(?:/amp|\.amp)(?=/?$)|(?<=\.)amp\.(?=html?$)|-amp(?=\.html?$)", re.I)
+_AMP_HEAD = re.compile(r"^/amp(?=/[^/]+)", re.IGNORECASE)
+_AMP_PARAMETER = re.compile(
+    r"_?amp(?:=(?:1|true|yes)?)?|(?:output(?:type)?|view)=amp|nonamp=\w+", re.I
+)
+_INDEX = re.compile(r"/index\.(?:html?|php|aspx?|jsp)$", re.IGNORECASE)
+# "emc=rss", "maca=chi-rss-all", "tag=as.rss": the feed through which the reader came.
+_FROM_FEED = re.compile(r"[^=]+=(?:[\w ]+[-_. ])*rss(?:[-_. ][\w. ]*)*", re.IGNORECASE)
+_FEED_NAMES = re.compile(r"(?:emc|maca|eref|iid)=.*", re.IGNORECASE)
+# The publisher's number with its headline behind it, which changes with the headline:
+# /news/451824/covid-19-update. Shorter numbers are pages and years.
+_SLUG = re.compile(r"(?<=/)(?P<number>\d{5,})/[^/]*[^\W\d_][^/]*$")
+_MIN_NUMBER = 5
+_WORDS, _NUMBER = re.compile(r"[0-9A-Za-z]+"), re.compile(r"\d")
+_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-3]\d)?")
+# What the last step of an article's path has and a section's has not: a number, or a headline.
+_NAMES_ONE = re.compile(r"\d|[^-_]+(?:[-_][^-_]+){2}")
+_SHARED_SUFFIX = re.compile(r"com?|org|net|gov|ac|edu|or|ne|go|gob|asn")
 
 
 def canonical(url: str | None, base: str | None = None) -> str | None:
-    """The URL without fragment, default port and tracking parameters, scheme and host in lower
-    case; still usable in a browser. None for anything but a plausible http(s) address."""
+    """The http(s) address to store: without tracking, session and user, scheme and host in lower
+    case, taken out of AMP caches and search engines' redirects; otherwise as it was given. None
+    for anything but a plausible address."""
     if not url:
         return None
-    url = _BLANK.sub("", url).replace("&amp;", "&")  # some publishers escape twice
+    # Some publishers escape twice.
+    url = _BREAK.sub("", url.strip()).replace("&amp;", "&").replace(" ", "%20")
     if len(url) > MAX_LENGTH or (base is None and ":" not in url):
         return None
     try:
@@ -39,12 +88,19 @@ def canonical(url: str | None, base: str | None = None) -> str | None:
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS or not _plausible(host):
         return None
+    target = _target(host, parts.path, parts.query)
+    if target is not None and (found := canonical(target)) is not None:
+        return found
     if ":" in host:
         host = f"[{host}]"
     if port is not None and port != _DEFAULT_PORTS[scheme]:
         host = f"{host}:{port}"
+    path = _PATH_SESSION.sub("", parts.path) or "/"
+    if _DOTS.search(path) and not path.startswith("//"):
+        path = urljoin("http://x/", path).removeprefix("http://x")
     query = "&".join(p for p in parts.query.split("&") if p and not _tracks(p))
-    return urlunsplit((scheme, host, parts.path or "/", query, ""))
+    fragment = "" if _FRAGMENT_TRACKING.fullmatch(parts.fragment) else parts.fragment
+    return urlunsplit((scheme, host, path, query, fragment))
 
 
 def _plausible(host: str) -> bool:
@@ -52,24 +108,131 @@ def _plausible(host: str) -> bool:
 
 
 def _tracks(parameter: str) -> bool:
-    return _TRACKING.fullmatch(parameter.partition("=")[0]) is not None
+    name, _, value = parameter.partition("=")
+    if name.lower() == "ref":
+        return _NUMBER_INSIDE.search(value) is None
+    return bool(_TRACKING.fullmatch(name) or _SESSION.fullmatch(parameter))
+
+
+def _target(host: str, path: str, query: str) -> str | None:
+    """The address that this one only leads to."""
+    google = _GOOGLE.fullmatch(host) is not None
+    inside = None
+    if host == "cdn.ampproject.org" or host.endswith(".cdn.ampproject.org"):
+        inside = _AMP_CACHE.fullmatch(path)
+    elif google or host in ("www.bing.com", "bing.com"):
+        inside = _AMP_VIEWER.fullmatch(path)
+    if inside:
+        return f"{'https' if inside[1] else 'http'}://{inside['rest']}" + (query and f"?{query}")
+    if google or host in ("www.bing.com", "bing.com", "l.facebook.com"):
+        given = dict(reversed(parse_qsl(query)))
+        for name in _REDIRECTORS.get(path, ()):
+            if given.get(name, "").startswith(("http://", "https://")):
+                return given[name]
+    return None
 
 
 def identity_key(url: str | None) -> str | None:
-    """What two addresses of one article have in common: no scheme, no www, mobile or AMP form,
-    no slash at the end. None for a home page, which names no article."""
+    """What the addresses of one article have in common: no scheme, no www, mobile or AMP form, no
+    headline behind the publisher's number, parameters in order, escapes in one form. None for a
+    home page, which names no article."""
     canon = canonical(url)
     if canon is None:
         return None
     parts = urlsplit(canon)
-    host = _MIRROR.sub("", parts.netloc)
-    path = _AMP_TAIL.sub("", parts.path).rstrip("/")
+    path = _folded_path(parts.path)
     query = "&".join(
-        p for p in parts.query.split("&") if p and not p.startswith(("amp=", "outputType=amp"))
+        sorted(
+            _escapes(p)
+            for p in parts.query.split("&")
+            if p
+            and not (
+                _AMP_PARAMETER.fullmatch(p) or _FROM_FEED.fullmatch(p) or _FEED_NAMES.fullmatch(p)
+            )
+        )
     )
-    if not path and not query:
+    if not query and (slug := _headline(path)):
+        path = path[: slug.end("number")]
+    key = _host(parts.netloc) + path + (query and f"?{query}")
+    if _ADDRESS.match(parts.fragment):
+        key += f"#{parts.fragment}"
+    return key if path or query or "#" in key else None
+
+
+def _headline(path: str) -> re.Match[str] | None:
+    slug = _SLUG.search(path)
+    return slug if slug and not _DAY.fullmatch(slug["number"]) else None
+
+
+def _folded_path(path: str) -> str:
+    steps: list[str] = []
+    for step in _escapes(path).split("/"):
+        if step == "..":
+            del steps[-1:]
+        elif step not in ("", "."):
+            steps.append(step)
+    path = "".join(f"/{step}" for step in steps)
+    return _AMP_HEAD.sub("", _AMP_TAIL.sub("", _INDEX.sub("", path)))
+
+
+def _escapes(text: str) -> str:
+    """One spelling of each letter: 美 and %e7%be%8e, %7E and ~. What is not UTF-8 stays."""
+    try:
+        return quote(unquote(text, errors="strict"), safe="/=!$'()*,:;@~")
+    except UnicodeDecodeError:
+        return quote(text, safe="/=!$'()*,:;@~%")
+
+
+def accepts_canonical(page_url: str, canonical_url: str) -> str | None:
+    """The address that an article's page names as its own (rel=canonical), ready to store, when it
+    can be believed: on a host of the same publisher, and neither the home page nor a section, to
+    which templates and login walls point. None: keep the page's own address."""
+    found = canonical(canonical_url, page_url)
+    page, named = identity_key(page_url), identity_key(found)
+    if page is None or named is None or found is None:
         return None
-    return f"{host}{path}?{query}" if query else f"{host}{path}"
+    if page == named:
+        return found
+    if _publisher(page_url) != _publisher(found):
+        return None
+    here, there = urlsplit(f"//{page}"), urlsplit(f"//{named}")
+    if f"{here.path}/".startswith(f"{there.path}/"):
+        # The section that it stands in; or the page itself without a parameter that is not known
+        # to track: believed only where the path alone names an article.
+        same = here.path == there.path
+        return found if same and _NAMES_ONE.search(_last(there.path)) else None
+    if there.query or _NAMES_ONE.search(_last(there.path)):
+        return found
+    if _NAMES_ONE.search(_last(here.path)) or there.path.count("/") < 2:
+        return None
+    return found
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _publisher(url: str) -> str:
+    """The domain that was registered: its last two labels, three under .co.uk and the like."""
+    labels = (domain(url) or "").split(".")
+    shared = len(labels) > 2 and len(labels[-1]) == 2 and _SHARED_SUFFIX.fullmatch(labels[-2])
+    return ".".join(labels[-3:] if shared else labels[-2:])
+
+
+def carries(url: str | None, guid: str | None) -> bool:
+    """Does the address hold the publisher's number for the article, as its guid ends with it?
+    (guid "www.news.example/126411811", address /national/126411811/headline)"""
+    number = _WORDS.findall(guid or "")[-1:]
+    if not url or not number or len(number[0]) < _MIN_NUMBER or not _NUMBER.search(number[0]):
+        return False
+    return not _DAY.fullmatch(number[0]) and number[0] in _WORDS.findall(urlsplit(url).path)
+
+
+def numbered(url: str | None, guid: str | None) -> bool:
+    """Does the publisher's number for the article stand in its address, whatever else changes?"""
+    if _headline(urlsplit(canonical(url) or "").path):
+        return True
+    return carries(url, guid) and identity_key(guid) != identity_key(url)
 
 
 def domain(url: str | None) -> str | None:
@@ -78,4 +241,8 @@ def domain(url: str | None) -> str | None:
         host = urlsplit(url or "").hostname
     except ValueError:
         return None
-    return _MIRROR.sub("", host.lower().rstrip(".")) if host else None
+    return _host(host.lower().rstrip(".")) if host else None
+
+
+def _host(host: str) -> str:
+    return _MIDDLE_MOBILE.sub("", _MIRROR.sub("", host))

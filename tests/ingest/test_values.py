@@ -65,7 +65,7 @@ def test_no_string_breaks_reading_dates_urls_or_text(text: str) -> None:
 @pytest.mark.parametrize(
     ("url", "canonical"),
     [
-        ("HTTP://WWW.News.Example:80/a?utm_source=x&id=4#f", "http://www.news.example/a?id=4"),
+        ("HTTP://WWW.News.Example:80/a?utm_source=x&id=4#f", "http://www.news.example/a?id=4#f"),
         ("https://news.example:8443/a", "https://news.example:8443/a"),
         ("https://news.example?b=2&a=1", "https://news.example/?b=2&a=1"),
         ("https://münchen.example/a", "https://xn--mnchen-3ya.example/a"),
