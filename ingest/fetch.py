@@ -53,6 +53,7 @@ class Fetched(Struct, kw_only=True):
     last_modified: str | None = None
     max_age: float | None = None  # seconds
     moved_to: str | None = None  # where an unbroken chain of 301 and 308 leads
+    links: str = ""  # its Link headers, in which a page may name its feeds
 
 
 class NotModified(Struct, kw_only=True):
@@ -214,6 +215,7 @@ class Fetcher:
             last_modified=_dated(headers.get("Last-Modified")),
             max_age=freshness.lifetime(headers),
             moved_to=moved,
+            links=", ".join(headers.getall("Link", []))[:_MAX_HEADER],
         )
 
     def _failed(self, error: Exception) -> FetchError:

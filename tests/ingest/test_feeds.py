@@ -1,17 +1,24 @@
-"""The list of feeds: adding, OPML, checking before adding."""
+"""The list of feeds: adding, finding again, pausing."""
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
-from ingest import feeds, opml
-from ingest.check import check
-from ingest.settings import IngestSettings
-from stream.errors import DatelineError, UsageError
-from tests.ingest.conftest import START, World, item, rss, running
+from ingest import feeds
+from ingest.feeds import Entry
+from stream.errors import UsageError
+from tests.ingest.conftest import START, World
+
+
+def entries(count: int) -> list[Entry]:
+    return [Entry(url=f"https://news.example/{n}") for n in range(count)]
+
+
+def due_at(world: World, seconds: float = 0) -> int:
+    """How many feeds are due so long after the start."""
+    return sum(f.next_at <= START + timedelta(seconds=seconds) for f in feeds.listing(world.engine))
 
 
 def test_a_feed_is_added_once_and_due_at_once(world: World) -> None:
@@ -21,85 +28,91 @@ def test_a_feed_is_added_once_and_due_at_once(world: World) -> None:
     assert (feed.url, feed.outlet) == ("https://news.example/rss", "news.example")
 
 
-@pytest.mark.parametrize("url", ["", "file:///etc/passwd", "javascript:alert(1)", "http://"])
+@pytest.mark.parametrize(
+    "url", ["", "file:///etc/passwd", "javascript:alert(1)", "http://", "a\nb.example"]
+)
 def test_what_cannot_be_polled_is_not_added(world: World, url: str) -> None:
     with pytest.raises(UsageError):
         feeds.add(world.engine, url)
     assert feeds.listing(world.engine) == []
 
 
+@pytest.mark.parametrize(
+    "same",
+    [
+        "http://news.example/rss",
+        "https://www.news.example/rss",
+        "https://news.example/rss/",
+        "https://NEWS.example:443/rss#top",
+    ],
+)
+def test_another_way_to_write_an_address_is_the_same_feed(world: World, same: str) -> None:
+    feeds.add(world.engine, "https://news.example/rss", now=START)
+    assert not feeds.add(world.engine, same, now=START)
+    assert feeds.find(world.engine, same).url == "https://news.example/rss"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "https://news.example/rss?section=2",
+        "https://news.example/rss?utm_source=x",
+        "https://news.example/RSS",
+        "https://feeds.news.example/rss",
+    ],
+)
+def test_another_section_is_another_feed(world: World, other: str) -> None:
+    feeds.add(world.engine, "https://news.example/rss", now=START)
+    assert feeds.add(world.engine, other, now=START)
+
+
 def test_many_feeds_are_spread_over_time(world: World) -> None:
-    entries = [(f"https://news.example/{n}", None, None) for n in range(500)]
-    assert feeds.add_many(world.engine, entries, now=START) == 500
-    assert 50 <= len(feeds.due(world.engine, START)) < 500
+    assert len(feeds.add_many(world.engine, entries(500), now=START).new) == 500
+    assert 50 <= due_at(world) < 500
+    assert due_at(world, 3600) == 500
+
+
+def test_of_many_the_known_and_repeated_ones_are_told_and_left_alone(world: World) -> None:
+    feeds.add(world.engine, "https://news.example/1", title="Mine", now=START)
+    again = Entry(url="http://www.news.example/1/", title="Theirs")
+    heard: list[int] = []
+    added = feeds.add_many(
+        world.engine, [again, *entries(3), entries(1)[0]], now=START, progress=heard.append
+    )
+    assert [e.url for e in added.new] == ["https://news.example/0", "https://news.example/2"]
+    assert [(e.url, url) for e, url in added.known] == [
+        ("http://www.news.example/1/", "https://news.example/1"),
+        ("https://news.example/1", "https://news.example/1"),
+        ("https://news.example/0", "https://news.example/0"),
+    ]
+    assert feeds.find(world.engine, "https://news.example/1").title == "Mine"
+    assert heard == [2]
+
+
+def test_one_bad_address_adds_none(world: World) -> None:
+    with pytest.raises(UsageError, match="gopher"):
+        feeds.add_many(world.engine, [*entries(2), Entry(url="gopher://news.example/")])
+    assert feeds.listing(world.engine) == []
+
+
+def test_a_feed_that_is_not_there_names_the_nearest(world: World) -> None:
+    feeds.add(world.engine, "https://news.example/world/rss", now=START)
+    with pytest.raises(UsageError, match=r"did you mean https://news\.example/world/rss"):
+        feeds.find(world.engine, "https://news.example/wrold/rss")
 
 
 def test_a_paused_feed_is_not_polled_until_it_is_active_again(world: World) -> None:
     feeds.add(world.engine, "https://news.example/rss", now=START)
     assert feeds.set_state(world.engine, "https://news.example/rss", "paused", now=START)
     assert feeds.due(world.engine, START) == []
+    assert not feeds.poll_now(world.engine, "https://news.example/rss", now=START)
     assert feeds.set_state(world.engine, "https://news.example/rss", "active", now=START)
     assert len(feeds.due(world.engine, START)) == 1
 
 
-def test_gone_is_believed_after_repeats_only(world: World) -> None:
-    feeds.add(world.engine, "https://news.example/rss", now=START)
-    (feed,) = feeds.listing(world.engine)
-    states = []
-    for errors in range(8):
-        feed.errors_in_row = errors
-        columns = feeds.after_error(
-            feed, START, world.settings, sentence="Gone", status=410, retry_after=None
-        )
-        states.append(columns["state"])
-    assert states[0] == "active"
-    assert states[-1] == "gone"
-
-
-def test_opml_goes_out_and_comes_back(world: World, tmp_path: Path) -> None:
-    feeds.add(world.engine, "https://news.example/rss", title="News & more", now=START)
-    opml.write(tmp_path / "feeds.opml", feeds.listing(world.engine))
-    (entry,) = opml.read(tmp_path / "feeds.opml")
-    assert entry == opml.Entry("https://news.example/rss", "News & more")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "name,url\nx,https://news.example/\n",
-        "<rss/>",
-        '<!DOCTYPE opml [<!ENTITY a "b">]><opml><body><outline text="&a;"/></body></opml>',
-        "",
-    ],
-)
-def test_what_is_no_opml_is_refused_with_a_clear_sentence(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "x.opml"
-    path.write_text(content)
-    with pytest.raises(UsageError, match=r"x\.opml"):
-        opml.read(path)
-
-
-def test_check_shows_items_as_they_would_be_ingested(world: World, tmp_path: Path) -> None:
-    path = tmp_path / "feed.xml"
-    path.write_bytes(rss(item(1), item(1), item(2, title="", text="")))
-    rows = check(str(path), world.settings)
-    assert [r["fate"] for r in rows] == ["stored", "duplicate", "filtered"]
-    assert rows[0]["title"] == "Headline number 1 of the day"
-    assert rows[0]["url"] == "https://news.example/1"
-    assert world.articles() == []
-
-
-def test_check_asks_a_url_and_says_why_it_failed(world: World) -> None:
-    world.site.pages["/a"] = rss(item(1))
-
-    async def scenario() -> None:
-        rows = await asyncio.to_thread(check, world.site.url("/a"), world.settings)
-        assert len(rows) == 1
-        with pytest.raises(DatelineError, match="404"):
-            await asyncio.to_thread(check, world.site.url("/missing"), world.settings)
-        with pytest.raises(DatelineError, match="not public"):
-            await asyncio.to_thread(check, world.site.url("/a"), IngestSettings())
-
-    running(scenario, world)
-    with pytest.raises(UsageError):
-        check("nothing", world.settings)
+def test_a_feed_can_be_made_due_now(world: World) -> None:
+    feeds.add_many(world.engine, entries(200), now=START)
+    late = next(f for f in feeds.listing(world.engine) if f.next_at > START)
+    before = due_at(world)
+    assert feeds.poll_now(world.engine, late.url, now=START)
+    assert due_at(world) == before + 1

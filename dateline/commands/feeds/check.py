@@ -1,0 +1,123 @@
+"""`dateline feeds check`: every item as it would be ingested, or refused and why."""
+
+from __future__ import annotations
+
+import json as json_
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dateline.commands.feeds import words
+from dateline.commands.shared import Db, Json, settings
+
+if TYPE_CHECKING:
+    from ingest.check import Checked
+
+# From here on there is room for what most people do not look for first.
+_ROOMY = 130
+
+
+def check(
+    targets: Annotated[
+        list[str], typer.Argument(metavar="URL-or-FILE…", help='"-" is standard input.')
+    ],
+    base: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where a file was served from.")
+    ] = None,
+    content_type: Annotated[
+        str, typer.Option(help="What a file was served as, with its charset.")
+    ] = "",
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Documents read at once; default: one a processor."),
+    ] = None,
+    db: Db = None,
+    json: Json = False,
+) -> None:
+    """Every item as it would be ingested, or refused and why. Stores nothing.
+
+    With --json one object a line for each target, in their order. Exit code 1 when one of them
+    is refused as a whole.
+    """
+    from ingest.check import check_all
+
+    refused = 0
+
+    def tell(found: Checked) -> None:
+        nonlocal refused
+        refused += found.refusal is not None
+        if json:
+            # Broken letters, which UTF-8 cannot hold, stay the escapes that JSON has for them.
+            line = json_.dumps(found.as_dict(), ensure_ascii=False) + "\n"
+            sys.stdout.buffer.write(line.encode("utf-8", errors="backslashreplace"))
+            sys.stdout.buffer.flush()
+        elif len(targets) > 1:
+            words.out().print(words.text(f"{found.target}: {_sentence(found)}"), soft_wrap=True)
+        else:
+            _show(found)
+
+    check_all(
+        targets, settings(db).ingest, tell,
+        jobs=min(jobs or os.cpu_count() or 1, len(targets)), content_type=content_type, base=base,
+    )  # fmt: skip
+    if refused:
+        raise typer.Exit(1)
+
+
+def _sentence(found: Checked) -> str:
+    if found.refusal:
+        return f"refused: {found.refusal.sentence}"
+    counts = {k: n for k, n in found.counts.items() if n and k != "seen"}
+    what = ", ".join(f"{n:,} {fate}" for fate, n in counts.items())
+    seen = words.many(found.counts["seen"], "item")
+    return f"{found.kind}, {found.encoding}; {seen}{': ' if what else ''}{what}"
+
+
+def _show(found: Checked) -> None:
+    if found.refusal:
+        typer.echo(
+            f"dateline: {words.text(found.target)}: {words.text(found.refusal.sentence)}", err=True
+        )
+        return
+    out = words.out()
+    out.print(words.text(found.title or "(no title)", "bold"))
+    for line in (_sentence(found), found.link, found.url, *_asks(found)):
+        if line:
+            out.print(words.text(line, "dim" if line in (found.link, found.url) else ""))
+    if not found.items:
+        out.print("It holds no items.")
+        return
+    roomy = out.width >= _ROOMY
+    more = ("outlet", "lang", "letters") if roomy else ()
+    shown = words.table("#", "fate", "published (UTC)", "item", *more, right=("#", "letters"))
+    for i in found.items:
+        style = "" if i.fate == "stored" else "dim"
+        item = words.lines((i.title, style or "bold"), (i.url, "dim"), (i.reason, "yellow"))
+        cells = [words.text(i.position + 1), words.text(i.fate, words.STYLES.get(i.fate, ""))]
+        cells += [words.text(words.moment(i.published) or "no date"), item]
+        if roomy:
+            letters = None if i.text is None else f"{len(i.text):,}"
+            cells += [words.text(i.outlet), words.text(i.lang), words.text(letters)]
+        shown.add_row(*cells)
+    out.print(shown)
+    for left in found.left_out:
+        out.print(words.text(f"{left.count:,} more {left.fate}: {left.reason}", "yellow"))
+
+
+def _asks(found: Checked) -> list[str]:
+    """What the feed asks of those who poll it, in words."""
+    hints = found.hints or {}
+    said = []
+    if hints.get("ttl"):
+        said.append(f"may be kept for {words.length(hints['ttl'])} (ttl)")
+    if hints.get("update_period"):
+        said.append(f"is updated every {words.length(hints['update_period'])} (sy)")
+    if hints.get("skip_hours"):
+        said.append(f"asks to be left alone at {', '.join(map(str, hints['skip_hours']))} h UTC")
+    if hints.get("skip_days"):
+        days = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+        said.append(f"asks to be left alone on {', '.join(days[d] for d in hints['skip_days'])}")
+    language = [f"says it is in {found.language}"] if found.language else []
+    return ["; ".join([*language, *said])] if language or said else []
