@@ -120,13 +120,13 @@ async def dateline(urls: list[str], folder: Path) -> AsyncIterator[Pass]:
         parse_workers=os.cpu_count() or 1,
     )
     clock = Later()
-    feeds.add_many(engine, [(url, None, None) for url in urls[:WARM_UP]], now=clock.now())
+    feeds.add_many(engine, [feeds.Entry(url=url) for url in urls[:WARM_UP]], now=clock.now())
     language.load()
     async with Poller(engine, log, settings, clock) as poller:
         await poller.poll_due()
         for url in urls[:WARM_UP]:
             feeds.set_state(engine, url, "paused", now=clock.now())
-        feeds.add_many(engine, [(url, None, None) for url in urls[WARM_UP:]], now=clock.now())
+        feeds.add_many(engine, [feeds.Entry(url=url) for url in urls[WARM_UP:]], now=clock.now())
 
         async def everything() -> dict[str, int]:
             clock.ahead += timedelta(days=2)  # beyond any interval

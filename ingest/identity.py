@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 
 from ingest import urls
@@ -78,7 +79,13 @@ def key(name: str) -> str:
 def sketch(title: str, text: str) -> str:
     """The smallest hashes of the distinct words: comparable by `likeness`."""
     words = set(_WORD.findall(_folded(f"{title}\n{text}"[:_SKETCH_SAMPLE])))
-    return "".join(sorted(_hash(word, _HASH_DIGITS // 2) for word in words)[:_SKETCH_SIZE])
+    return "".join(sorted(map(_word_hash, words))[:_SKETCH_SIZE])
+
+
+# Most words of a text are among the commonest of its language: remembering halves the time.
+@lru_cache(maxsize=1 << 15)
+def _word_hash(word: str) -> str:
+    return _hash(word, _HASH_DIGITS // 2)
 
 
 def likeness(one: str, other: str) -> float:

@@ -7,14 +7,17 @@ import re
 from functools import cache
 from typing import Protocol, cast
 
-# More text no longer changes the answer, and costs a millisecond per 5,000 letters.
-_SAMPLE = 1000
+import numpy as np
+
+# Of 4,379 captured items more text changes the answer for three: English articles whose last lines
+# are Korean. Each further hundred letters cost 5 µs.
+_SAMPLE = 300
 # Headlines of one or two names are guesses: measured on the labelled headlines (nine languages),
 # answers above this are right 98 times in 100.
 _SURE = 0.5
 # With a claim in agreement less is enough.
 _AGREES = 0.1
-_LETTERS = re.compile(r"[^\W\d_]")
+_THREE_LETTERS = re.compile(r"(?:[^\W\d_][\W\d_]*){3}")
 # Languages whose articles a news feed brings; the model knows 140, and its mistakes on short
 # text are mostly among the ones left out.
 _NEWS = (
@@ -39,14 +42,17 @@ def _identifier() -> _Identifier:
 
     made = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     made.set_languages(_NEWS.split())
+    # It gathers a few rows of this table for each text; row by row in memory that takes half as
+    # long as in the order that the selection of languages leaves it in.
+    made.nb_ptc = np.ascontiguousarray(made.nb_ptc, dtype=np.float32)
     return cast(_Identifier, made)
 
 
 def identify(title: str, text: str, claim: str | None = None) -> str | None:
     """ISO 639-1 code, or None when neither the words nor a claim beside them say enough."""
-    sample = f"{title}\n{text}"[:_SAMPLE]
+    sample = f"{title}\n{text[:_SAMPLE]}"[:_SAMPLE]
     hint = code(claim)
-    if len(_LETTERS.findall(sample)) < 3:
+    if not _THREE_LETTERS.search(sample):
         return hint
     lang, probability = _identifier().classify(sample)
     if probability >= (_AGREES if lang == hint else _SURE):
