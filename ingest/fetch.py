@@ -215,7 +215,7 @@ class Fetcher:
             last_modified=_dated(headers.get("Last-Modified")),
             max_age=freshness.lifetime(headers),
             moved_to=moved,
-            links=", ".join(headers.getall("Link", []))[:_MAX_HEADER],
+            links=_plain(", ".join(headers.getall("Link", ())), _MAX_HEADER),
         )
 
     def _failed(self, error: Exception) -> FetchError:
