@@ -12,13 +12,15 @@ import sqlalchemy as sa
 import structlog
 from msgspec import Struct, structs
 
-from ingest import moves, normalise, overlap
-from ingest.fates import DEAD, REVISED, STORED, Tally
+from ingest import leases, moves, normalise, overlap
+from ingest.fates import DEAD, REVISED, STORED, Candidate, Tally
 from ingest.feeds import Feed
 from ingest.fetch import Fetched, NotModified
 from ingest.intake import Delivery, Intake
 from ingest.items import Document
 from ingest.outcome import News, after_error, after_success
+from ingest.pages import page
+from ingest.pages.page import Page, Unread
 from ingest.settings import IngestSettings
 from store.tables import feeds as feeds_table
 from store.tables import polls
@@ -55,6 +57,7 @@ class Brought(Struct, kw_only=True):
     answer: Fetched  # its body is not needed any more
     document: Document
     digest: str  # `body_hash` of the answer
+    pages: dict[int, Page | Unread] = {}  # by position, of items whose pages were asked
 
 
 Outcome = Failed | Unchanged | Brought
@@ -67,7 +70,7 @@ class PollReport(Struct, kw_only=True):
     at: datetime
     next_at: datetime
     status: int | None = None
-    outcome: str = "ok"  # ok | unchanged | removed | a kind of FetchError or Refusal
+    outcome: str = "ok"  # ok | unchanged | removed | passed-on | a kind of FetchError or Refusal
     error: str | None = None
     seen: int = 0  # items that the parser told of
     counts: dict[str, int] = {}
@@ -109,29 +112,29 @@ class Ledger:
             _say.exception("ingest.poll_broke", feed=outcome.feed.url)
             return self.settle([broke(outcome.feed, outcome.at, error)])
 
+    def fresh(self, o: Brought) -> list[Candidate]:
+        """Its items that are new or edited, as far as the feed's own words go. Writes nothing."""
+        there = self._intake.feeds([o.feed.id])
+        return self._intake.preview(_delivery(o, there[o.feed.id])) if there else []
+
     def _settle(self, outcomes: Sequence[Outcome]) -> list[PollReport]:
         there = self._intake.feeds([o.feed.id for o in outcomes if isinstance(o, Brought)])
         deliveries: dict[int, Delivery] = {}
         for n, o in enumerate(outcomes):
             if isinstance(o, Brought) and o.feed.id in there:
-                tally = Tally.empty(o.document.seen)
-                deliveries[n] = Delivery(
-                    candidates=normalise.candidates(
-                        o.document, feed_url=o.feed.url, outlet=o.feed.outlet, fetched=o.at,
-                        tally=tally,
-                    ),
-                    source=o.feed.url, at=o.at, tally=tally, feed_id=o.feed.id,
-                    outlet=o.feed.outlet, had_items=there[o.feed.id],
-                )  # fmt: skip
+                deliveries[n] = _delivery(o, there[o.feed.id])
         reports: list[PollReport] = []
 
         def save(db: sa.Connection) -> None:
             changes: list[dict[str, object]] = []
             rows: list[dict[str, object]] = []
+            gone = leases.lost(db, [o.feed for o in outcomes])
             for n, o in enumerate(outcomes):
-                if isinstance(o, Brought) and n not in deliveries:  # removed while it was asked
+                if isinstance(o, Brought) and n not in deliveries:
+                    gone.setdefault(o.feed.id, "removed")
+                if o.feed.id in gone:  # while it was asked
                     reports.append(
-                        PollReport(url=o.feed.url, at=o.at, next_at=o.at, outcome="removed")
+                        PollReport(url=o.feed.url, at=o.at, next_at=o.at, outcome=gone[o.feed.id])
                     )
                     continue
                 news = _news(db, o, deliveries[n]) if isinstance(o, Brought) else None
@@ -190,6 +193,20 @@ class Ledger:
         if feed is not None and moves.stayed(feed, report.at, self._settings):
             columns |= moves.adopt(db, feed, report.at)
             report.feed = structs.replace(feed, **columns)
+
+
+def _delivery(o: Brought, had_items: bool) -> Delivery:
+    tally = Tally.empty(o.document.seen)
+    candidates = normalise.candidates(
+        o.document, feed_url=o.feed.url, outlet=o.feed.outlet, fetched=o.at, tally=tally
+    )
+    for candidate in candidates:
+        if found := o.pages.get(candidate.position):
+            page.put(candidate, found)
+    return Delivery(
+        candidates=candidates, source=o.feed.url, at=o.at, tally=tally, feed_id=o.feed.id,
+        outlet=o.feed.outlet, had_items=had_items,
+    )  # fmt: skip
 
 
 def _news(db: sa.Connection, o: Brought, delivery: Delivery) -> News:

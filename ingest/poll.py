@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Executor
-from contextlib import AsyncExitStack
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 import structlog
-from prometheus_client import Counter
+from msgspec import Struct
+from prometheus_client import Counter, Histogram
 
 from ingest.batches import Batches
 from ingest.clock import Clock
 from ingest.feeds import Feed
-from ingest.fetch import Fetcher, FetchError, NotModified
-from ingest.hosts import Hosts
+from ingest.fetch import Fetched, Fetcher, FetchError, NotModified
+from ingest.hosts import Hosts, host_of
 from ingest.items import Refusal
 from ingest.ledger import (
     Brought,
@@ -25,19 +27,36 @@ from ingest.ledger import (
     body_hash,
     broke,
 )
+from ingest.pages.fill import Pages
 from ingest.workers import Workers
-from stream.errors import DatelineError
+from stream.errors import DatelineError, Unavailable
 
 # Polls that are settled in one transaction: at a millisecond each, other writers of the database
 # wait a tenth of a second.
 _BATCH = 100
-# Bodies in memory at once, being fetched or waiting to be parsed: at 8 MB each a quarter of a GB,
-# and always enough to keep the parsers busy.
-_BODIES = 32
-
 _polls = Counter("dateline_ingest_polls_total", "Polls by outcome", ["outcome"])
 _items = Counter("dateline_ingest_items_total", "Items seen by fate", ["fate"])
+_lateness = Histogram(
+    "dateline_ingest_lateness_seconds",
+    "From when a feed was due to when it was asked",
+    buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600),
+)
 _say = structlog.get_logger("dateline.ingest")
+# What servers answer to those who ask too much: it is said of the asker, not of one feed.
+_TOO_MUCH = (429, 503)
+
+
+class Asked(Struct):
+    """A feed and what came of asking for it, at a time by the clock."""
+
+    feed: Feed
+    at: datetime
+    answer: Fetched | NotModified | FetchError
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait in memory to be read."""
+        return len(self.answer.body) if isinstance(self.answer, Fetched) else 0
 
 
 class Polling:
@@ -49,25 +68,93 @@ class Polling:
         fetcher: Fetcher,
         workers: Workers,
         hosts: Hosts,
+        pages: Pages,
         ledger: Ledger,
         thread: Executor,
         clock: Clock,
+        longest_hold: float,
     ) -> None:
         self._fetcher, self._workers, self._hosts = fetcher, workers, hosts
-        self._clock = clock
+        self._clock, self._longest_hold = clock, longest_hold
+        self._pages, self._ledger, self._thread = pages, ledger, thread
         self._settled = Batches(thread, ledger.settle, _BATCH)
-        self._bodies = asyncio.Semaphore(_BODIES)
 
     async def poll(self, feed: Feed) -> PollReport:
-        """Raises only what concerns all feeds (Unavailable and other deliberate errors);
-        anything else is this feed's outcome."""
+        """The three steps in one. Raises only what concerns all feeds (Unavailable and other
+        deliberate errors); anything else is this feed's outcome."""
+        return await self.settle(await self.read(await self.ask(feed)))
+
+    async def ask(self, feed: Feed) -> Asked:
+        """Waits for the host's turn, then holds it until the answer is here."""
         try:
-            outcome = await self._ask(feed)
+            async with self._hosts.turn(feed.url):
+                late = (self._clock.now() - feed.next_at).total_seconds()
+                _lateness.observe(max(0.0, late))
+                answer = await self._fetcher.fetch(
+                    feed.url, etag=feed.etag, last_modified=feed.last_modified
+                )
+                self._courtesy(feed, answer)
         except DatelineError:
             raise
         except Exception as error:
             _say.exception("ingest.poll_broke", feed=feed.url)
-            outcome = broke(feed, self._clock.now(), error)
+            failed = broke(feed, self._clock.now(), error)
+            answer = FetchError(kind=failed.kind, sentence=failed.sentence)
+        return Asked(feed, self._clock.now(), answer)
+
+    def _courtesy(self, feed: Feed, answer: Fetched | NotModified | FetchError) -> None:
+        """What an answer means for the other feeds of its host."""
+        if isinstance(answer, FetchError) and answer.kind in ("timeout", "connection"):
+            return self._hosts.silent(feed.url)
+        self._hosts.answered(feed.url)
+        if isinstance(answer, FetchError) and answer.status in _TOO_MUCH and answer.retry_after:
+            wait = min(answer.retry_after, self._longest_hold)
+            self._hosts.hold(feed.url, self._clock.now() + timedelta(seconds=wait))
+        if isinstance(answer, Fetched) and host_of(answer.final_url) != host_of(feed.url):
+            self._hosts.also_asked(answer.final_url)
+        return None
+
+    async def read(self, asked: Asked) -> Outcome:
+        """The document taken apart; its body is let go."""
+        feed, now, answer = asked.feed, asked.at, asked.answer
+        if isinstance(answer, FetchError):
+            return Failed(
+                feed=feed, at=now, kind=answer.kind, sentence=answer.sentence,
+                status=answer.status, retry_after=answer.retry_after,
+            )  # fmt: skip
+        if isinstance(answer, NotModified):
+            return Unchanged(feed=feed, at=now, answer=answer)
+        try:
+            digest = body_hash(answer)
+            if digest == feed.body_hash:
+                return Unchanged(feed=feed, at=now, answer=answer)
+            found = await self._workers.parse(answer.body, answer.content_type, answer.final_url)
+        except DatelineError:
+            raise
+        except Exception as error:
+            _say.exception("ingest.poll_broke", feed=feed.url)
+            return broke(feed, now, error)
+        answer.body = b""  # read: it need not wait in memory until all is saved
+        if isinstance(found, Refusal):
+            return Failed(
+                feed=feed, at=now, kind=found.kind, sentence=found.sentence, status=answer.status
+            )
+        brought = Brought(feed=feed, at=now, answer=answer, document=found, digest=digest)
+        if self._pages.asked_by(feed):
+            await self._fill(brought)
+        return brought
+
+    async def _fill(self, brought: Brought) -> None:
+        """The pages of what is new, where the feed is brief."""
+        loop = asyncio.get_running_loop()
+        # In an outage the feed's text has to do: what is new cannot be known.
+        with suppress(Unavailable):
+            fresh = await loop.run_in_executor(self._thread, self._ledger.fresh, brought)
+            brought.pages = await self._pages.read(fresh)
+
+    async def settle(self, outcome: Outcome) -> PollReport:
+        """Decided, appended and saved. Raises Unavailable when that cannot be now; nothing was
+        saved then, and it can be tried again."""
         report = await self._settled.done(outcome)
         _polls.labels(report.outcome).inc()
         for fate, count in report.counts.items():
@@ -78,30 +165,3 @@ class Polling:
             **report.counts,
         )  # fmt: skip
         return report
-
-    async def _ask(self, feed: Feed) -> Outcome:
-        async with AsyncExitStack() as until_read:
-            async with self._hosts.turn(feed.url):
-                # Nobody who has a body waits for a turn, so those who wait here hold up nothing.
-                await until_read.enter_async_context(self._bodies)
-                answer = await self._fetcher.fetch(
-                    feed.url, etag=feed.etag, last_modified=feed.last_modified
-                )
-            now = self._clock.now()
-            if isinstance(answer, FetchError):
-                return Failed(
-                    feed=feed, at=now, kind=answer.kind, sentence=answer.sentence,
-                    status=answer.status, retry_after=answer.retry_after,
-                )  # fmt: skip
-            if isinstance(answer, NotModified):
-                return Unchanged(feed=feed, at=now, answer=answer)
-            digest = body_hash(answer)
-            if digest == feed.body_hash:
-                return Unchanged(feed=feed, at=now, answer=answer)
-            found = await self._workers.parse(answer.body, answer.content_type, answer.final_url)
-            answer.body = b""  # read: it need not wait in memory until all is saved
-        if isinstance(found, Refusal):
-            return Failed(
-                feed=feed, at=now, kind=found.kind, sentence=found.sentence, status=answer.status
-            )
-        return Brought(feed=feed, at=now, answer=answer, document=found, digest=digest)

@@ -1,52 +1,63 @@
-"""The poller: asks each feed when it is due, and never lets one hold up another."""
+"""The poller: asks each feed when it is due, and never lets one hold up another.
+
+It works from memory: what its leases cover stands on an agenda, and the database is only looked at
+for what others have changed. So it goes on through an outage for as long as its leases are good,
+and what it fetches meanwhile is kept until it can be saved.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import ParamSpec, TypeVar
 
 import sqlalchemy as sa
 import structlog
+from prometheus_client import Gauge
 
-from ingest import feeds, language
+from ingest import language
+from ingest.agenda import Agenda
 from ingest.clock import Clock, WallClock
 from ingest.feeds import Feed
 from ingest.fetch import Fetcher
 from ingest.hosts import Hosts
 from ingest.intake import Intake
-from ingest.ledger import Ledger, PollReport
+from ingest.keeper import Keeper
+from ingest.ledger import Ledger, Outcome, PollReport
+from ingest.outage import BACKOFF_S, Outage
+from ingest.pages.fill import Pages
 from ingest.poll import Polling
 from ingest.settings import IngestSettings
 from ingest.workers import Workers
 from stream.errors import Unavailable
 from stream.log.contract import Log
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-# How soon (real seconds) feeds that another process added are noticed.
-_RESCAN_S = 2.0
-# Waiting (real seconds) while the log or the database is away doubles from the first to the last.
-_BACKOFF_S = (0.5, 15.0)
 # Polls in hand get this long (real seconds) to finish at a stop: most need under one, and
 # supervisors kill after ten. What is then given up had saved nothing, or finishes on its thread.
 _GRACE_S = 5.0
 
+# With a clock that jumps and no feeds: how soon (real seconds) to look for some.
+_IDLE_S = 2.0
+_FAR = timedelta(days=365)
+
+Settle = Callable[[Outcome], Awaitable[PollReport]]
+
+_waiting = Gauge("dateline_ingest_waiting_bytes", "Documents in memory, to be read or saved")
+
 
 class Poller:
-    """Use `run`, or `poll_due` inside `async with`. One event loop, one poller."""
+    """Use `run`, or `poll_due` inside `async with`. One event loop, one poller; any number of
+    pollers, in one process or many, share the feeds of a database."""
 
     def __init__(
         self, engine: sa.Engine, log: Log, settings: IngestSettings, clock: Clock | None = None
     ) -> None:
-        self._engine, self._settings = engine, settings
+        self._settings = settings
         self._clock: Clock = clock or WallClock()
         self._ledger = Ledger(engine, Intake(engine, log), settings)
         # Deciding, appending and saving happen on one thread: the producer belongs to it, and
@@ -55,12 +66,26 @@ class Poller:
         self._open = AsyncExitStack()
         self._say = structlog.get_logger("dateline.ingest")
         self._hosts = Hosts(settings, self._clock)
-        self.last_round: datetime | None = None  # for readiness: when feeds were last looked at
+        self._agenda = Agenda(self._hosts.free_at)
+        self._wake = asyncio.Event()  # there may be something to do
+        self._keeper = Keeper(
+            engine, settings, self._clock, self._hosts, self._agenda,
+            lost=self._stop_asking, changed=self._wake.set,
+        )  # fmt: skip
+        self._outage = Outage()
+        self._running: set[asyncio.Task[PollReport]] = set()
+        self._asking: set[asyncio.Task[PollReport]] = set()  # those of them without an answer yet
+        self._broken: BaseException | None = None  # what ended a poll and concerns all
+        self._bytes = 0  # waiting to be read or saved
+        self.name = self._keeper.name
 
     async def __aenter__(self) -> Poller:
         s = self._settings
+        fetcher = await self._open.enter_async_context(Fetcher(s))
+        pages = Pages(s, fetcher, self._hosts, self._clock)
         self._polling = Polling(
-            fetcher=await self._open.enter_async_context(Fetcher(s)),
+            fetcher=fetcher,
+            pages=await self._open.enter_async_context(pages),
             workers=await self._open.enter_async_context(
                 Workers(s.parse_workers, s.parse_deadline, s.max_items)
             ),
@@ -68,6 +93,7 @@ class Poller:
             ledger=self._ledger,
             thread=self._thread,
             clock=self._clock,
+            longest_hold=s.max_interval,
         )
         return self
 
@@ -79,52 +105,52 @@ class Poller:
     ) -> None:
         await self._open.aclose()
         try:
-            await self._on_thread(self._ledger.close)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._thread, self._ledger.close)
         finally:
             self._thread.shutdown()
+            with contextlib.suppress(Unavailable):  # then they pass on when their time is over
+                await self._keeper.leave()
+
+    def problem(self) -> str | None:
+        """For readiness: one sentence when nothing is polled because of others, else None."""
+        return self._keeper.problem()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until `stop` is set or the clock ends; requests in hand get a moment to finish.
         Waits out Unavailable; other deliberate errors, such as a missing log, end it."""
-        wake = asyncio.Event()
-        relay = asyncio.create_task(_relay(stop, wake))
-        wait = _BACKOFF_S[0]
-        running: dict[int, asyncio.Task[PollReport]] = {}
+        relay = asyncio.create_task(_relay(stop, self._wake))
         async with self:
             asyncio.get_running_loop().run_in_executor(None, language.load)
             try:
-                while not stop.is_set() and not self._ended():
-                    wake.clear()
-                    try:
-                        _collect(running)
-                        if self._clock.jumps:
-                            await self.poll_due()  # time stands still until all are done
-                        else:
-                            await self._start_due(running, wake)
-                        if not stop.is_set():
-                            await self._rest(wake, running)
-                        wait = _BACKOFF_S[0]
-                    except Unavailable as error:
-                        self._say.warning("ingest.waiting", error=str(error), retry_in_s=wait)
-                        await _pause(stop, wait)
-                        wait = min(wait * 2, _BACKOFF_S[1])
+                if self._clock.jumps:
+                    await self._jump(stop)
+                else:
+                    await self._go(stop)
             finally:
                 self._hosts.stop()
                 relay.cancel()
-                if running:
-                    _, late = await asyncio.wait(running.values(), timeout=_GRACE_S)
+                if self._running:
+                    _, late = await asyncio.wait(self._running, timeout=_GRACE_S)
                     for task in late:
                         task.cancel()
-                    await asyncio.gather(*running.values(), return_exceptions=True)
+                    await asyncio.gather(*self._running, return_exceptions=True)
 
     async def poll_due(self) -> list[PollReport]:
-        """Poll every feed that is due now; reports in the order in which they were due. With a
-        clock that jumps they go one after the other, so that everything has one order."""
-        due = await self._on_thread(feeds.due, self._engine, self._clock.now())
-        self.last_round = self._clock.now()
+        """Poll every feed of ours that is due now; reports in the order in which they were begun.
+        With a clock that jumps they go one after the other, so that everything has one order.
+        Raises Unavailable, when some may have been polled."""
+        await self._keeper.look(everything=True)
+        now, settle = self._clock.now(), self._polling.settle
         if self._clock.jumps:
-            return [await self.poll(feed) for feed in due]
-        return list(await asyncio.gather(*(self.poll(feed) for feed in due)))
+            return [await self._start(feed, settle) for feed in self._agenda.all_due(now)]
+        tasks: list[asyncio.Task[PollReport]] = []
+        while True:
+            self._wake.clear()
+            tasks += self._start_due(now, settle)
+            if not self._running:
+                return [task.result() for task in tasks]
+            await self._wake.wait()
 
     async def poll(self, feed: Feed) -> PollReport:
         """One poll of one feed; see `ingest.poll`."""
@@ -135,43 +161,106 @@ class Poller:
     def _ended(self) -> bool:
         return self._clock.ends is not None and self._clock.now() >= self._clock.ends
 
-    async def _start_due(
-        self, running: dict[int, asyncio.Task[PollReport]], wake: asyncio.Event
-    ) -> None:
-        now = self._clock.now()
-        for feed in await self._on_thread(feeds.due, self._engine, now, busy=[*running]):
-            task = running[feed.id] = asyncio.create_task(self.poll(feed))
-            task.add_done_callback(lambda _: wake.set())
-        self.last_round = now
-
-    async def _rest(
-        self, wake: asyncio.Event, running: dict[int, asyncio.Task[PollReport]]
-    ) -> None:
-        """Until the next feed is due, a poll is done, or it is time to look for new feeds."""
-        due = await self._on_thread(feeds.next_due, self._engine, busy=[*running])
-        if due is None and self._clock.jumps:
-            due = self._clock.ends  # no feed will ever be due; without an end, look again later
-        rescan = asyncio.get_running_loop().call_later(_RESCAN_S, wake.set)
+    async def _go(self, stop: asyncio.Event) -> None:
+        keeper = asyncio.create_task(self._keeper.run())
+        keeper.add_done_callback(lambda _: self._wake.set())
         try:
-            far = self._clock.now() + timedelta(days=365)
-            if due is None and self._clock.jumps:
-                await wake.wait()
-            else:
-                await self._clock.sleep_until(due or far, wake)
+            while not stop.is_set() and not self._ended():
+                self._wake.clear()
+                if keeper.done():
+                    keeper.result()  # raises: it does not end otherwise
+                if self._broken is not None:
+                    raise self._broken
+                now = self._clock.now()
+                self._start_due(now, self._patiently)
+                next_at = self._agenda.next_at() if self._room() else None
+                await self._clock.sleep_until(next_at or now + _FAR, self._wake)
         finally:
-            rescan.cancel()
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
 
-    async def _on_thread(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, partial(do, *args, **kwargs))
+    async def _jump(self, stop: asyncio.Event) -> None:
+        """Time stands still until everything that is due has been polled."""
+        wait = BACKOFF_S[0]
+        while not stop.is_set() and not self._ended():
+            self._wake.clear()
+            try:
+                await self.poll_due()
+            except Unavailable as error:
+                self._say.warning("ingest.waiting", error=str(error), retry_in_s=wait)
+                await _pause(stop, wait)
+                wait = min(wait * 2, BACKOFF_S[1])
+                continue
+            wait = BACKOFF_S[0]
+            next_at = self._agenda.next_at() or self._clock.ends
+            if next_at is not None:
+                await self._clock.sleep_until(next_at, self._wake)
+            else:
+                await _pause(stop, _IDLE_S)
 
+    # -- polls -------------------------------------------------------------------------------------
 
-def _collect(running: dict[int, asyncio.Task[PollReport]]) -> None:
-    """Forget finished polls; raises what one of them raised."""
-    done = [running.pop(i) for i, task in list(running.items()) if task.done()]
-    errors = [error for task in done if (error := task.exception()) is not None]
-    if errors:
-        raise errors[0]
+    def _room(self) -> bool:
+        return (
+            self._keeper.good
+            and len(self._asking) < self._settings.concurrency
+            and self._bytes < self._settings.waiting_bytes
+        )
+
+    def _start_due(self, now: datetime, settle: Settle) -> list[asyncio.Task[PollReport]]:
+        tasks = []
+        while self._room() and (feed := self._agenda.begin(now)) is not None:
+            tasks.append(self._start(feed, settle))
+        return tasks
+
+    def _start(self, feed: Feed, settle: Settle) -> asyncio.Task[PollReport]:
+        task = asyncio.create_task(self._one(feed, settle))
+        self._running.add(task)
+        self._asking.add(task)
+        self._keeper.began(feed)
+        task.add_done_callback(partial(self._finished, feed))  # also of one that never ran
+        return task
+
+    async def _one(self, feed: Feed, settle: Settle) -> PollReport:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            asked = await self._polling.ask(feed)
+        finally:
+            self._answered(task, feed)
+        size = asked.size
+        self._weigh(size)
+        try:
+            return await settle(await self._polling.read(asked))
+        finally:
+            self._weigh(-size)
+
+    def _answered(self, task: asyncio.Task[PollReport], feed: Feed) -> None:
+        if task in self._asking:
+            self._asking.remove(task)
+            self._agenda.asked(feed.host)
+            self._wake.set()
+
+    def _finished(self, feed: Feed, task: asyncio.Task[PollReport]) -> None:
+        self._answered(task, feed)
+        self._running.remove(task)
+        error = None if task.cancelled() else task.exception()
+        self._broken = self._broken or error
+        given_up = task.cancelled() or error is not None
+        self._keeper.ended(feed, feed if given_up else task.result().feed)
+        self._wake.set()
+
+    async def _patiently(self, outcome: Outcome) -> PollReport:
+        return await self._outage.through(lambda: self._polling.settle(outcome))
+
+    def _weigh(self, size: int) -> None:
+        self._bytes += size
+        _waiting.set(self._bytes)
+
+    def _stop_asking(self) -> None:
+        """The leases are over: another may ask these hosts now. What has answered is kept."""
+        for task in tuple(self._asking):
+            task.cancel()
 
 
 async def _relay(stop: asyncio.Event, wake: asyncio.Event) -> None:

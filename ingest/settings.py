@@ -15,8 +15,17 @@ class IngestSettings(BaseModel):
 
     # Publishers ask for a way to reach whoever polls them; an address or URL of yours.
     contact: str = Field(default="", pattern=r"^[!-~]*( [!-~]+)*$", max_length=200)
-    # Six hosts in flight hide one slow publisher without looking like an attack on a small line.
-    concurrency: int = Field(default=6, ge=1, le=500)
+    # Hosts asked at once. 10,000 feeds every five minutes are 33 requests a second, a second each;
+    # a hundred feeds that hang until the deadline hold ten more; and half as much again to spare.
+    concurrency: int = Field(default=64, ge=1, le=500)
+    # How long a poller may be out of touch with the database and still go on. A dead one's feeds
+    # wait this long for another: well within the shortest interval, and three deadlines, so that
+    # nothing in hand outlives its lease.
+    lease: float = Field(default=90, gt=0)
+    # Documents in memory that wait to be read, or in an outage of the log or the database to be
+    # saved (bytes as received; read, they take up to three times as much). Beyond it nothing more
+    # is asked for. A quarter of an hour of 10,000 feeds in which one poll in ten brings 50 kB.
+    waiting_bytes: int = Field(default=128 * 1024 * 1024, gt=0)
     # Courtesy between two requests to one host; most feeds of a publisher share one.
     host_gap: float = Field(default=1.0, ge=0)
     # Five minutes is what newsrooms' own caches usually hold; asking more often brings nothing.
@@ -63,9 +72,9 @@ class IngestSettings(BaseModel):
     # Pages for one poll, the newest items first; the rest keep their feed's text. Nine polls in ten
     # of 16 feeds captured for five days bring 12 new items or fewer.
     pages_per_poll: int = Field(default=12, ge=1, le=200)
-    # All the pages of one poll together, so that it ends while its feed is still its own: with the
-    # gaps between requests twelve pages of a quick site take half a minute.
-    pages_deadline: float = Field(default=90, gt=0)
+    # All the pages of one poll together: with a second between them twelve of a healthy site take
+    # 20 s, and with its feed's own deadline the poll stays within the lease.
+    pages_deadline: float = Field(default=45, gt=0)
     # One page. Those of news sites are .1 to 1.5 MB of HTML; what is larger is no article.
     page_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
     # Reading a page takes 20 to 200 ms here; pages that make extractors run for ever exist.

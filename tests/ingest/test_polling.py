@@ -463,13 +463,13 @@ def test_run_waits_out_a_database_that_is_away(
 ) -> None:
     from ingest.clock import VirtualClock
 
-    monkeypatch.setattr("ingest.poller._BACKOFF_S", (0.01, 0.02))
+    monkeypatch.setattr("ingest.poller.BACKOFF_S", (0.01, 0.02))
     world.site.pages["/a"] = rss(item(1))
     world.clock = VirtualClock(START, START + timedelta(hours=1))
     away = 2
-    real = feeds.due
+    real = feeds.held
 
-    def due(*args: object, **kwargs: object) -> object:
+    def held(*args: object, **kwargs: object) -> object:
         nonlocal away
         away -= 1
         if away >= 0:
@@ -478,7 +478,7 @@ def test_run_waits_out_a_database_that_is_away(
 
     async def scenario() -> None:
         _add(world, "/a")
-        monkeypatch.setattr("ingest.feeds.due", due)
+        monkeypatch.setattr("ingest.feeds.held", held)
         await asyncio.wait_for(world.poller().run(asyncio.Event()), 60)
 
     running(scenario, world)
