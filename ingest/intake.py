@@ -55,18 +55,18 @@ class Intake:
         if producer is not None:
             producer.close()
 
+    def preview(self, delivery: Delivery) -> list[Candidate]:
+        """What `take` would append of it now. Writes nothing; the delivery is used up."""
+        known, (seen,) = self._look_up([delivery])
+        _decide(delivery, known, seen)
+        return delivery.new
+
     def take(self, deliveries: Sequence[Delivery], save: Save) -> None:
         """Give each candidate its fate in its delivery's tally, one delivery after the other,
         append the new ones and save all together. `save(connection)` runs in the saving
         transaction. Raises Unavailable when the log or the database is away: then nothing was
         saved."""
-        with translated(), reading(self._engine) as db:
-            shown = [_seen(db, d) for d in deliveries]
-            known = _identities(
-                db,
-                [c.article.id for d in deliveries for c in d.candidates]
-                + [s.article_id for seen in shown for s in seen.values()],
-            )
+        known, shown = self._look_up(deliveries)
         for delivery, seen in zip(deliveries, shown, strict=True):
             _decide(delivery, known, seen)
         self._append([c.article for d in deliveries for c in d.new])
@@ -74,6 +74,23 @@ class Intake:
             _save_identities(db, [c for d in deliveries for c in d.new], known)
             _save_items(db, deliveries)
             save(db)
+
+    def _look_up(
+        self, deliveries: Sequence[Delivery]
+    ) -> tuple[dict[str, Known], list[dict[str, Seen]]]:
+        """The articles that may be meant, by id, and what each feed has shown, by item key."""
+        with translated(), reading(self._engine) as db:
+            shown = [_seen(db, d) for d in deliveries]
+            known = _identities(
+                db,
+                [c.article.id for d in deliveries for c in d.candidates]
+                + [s.article_id for seen in shown for s in seen.values()],
+            )
+            # Nearly never there: addresses that were given to other stories.
+            other = [fates.reused_as(c, known) for d in deliveries for c in d.candidates]
+            if renamed := [id_ for id_ in other if id_ is not None]:
+                known |= _identities(db, renamed)
+        return known, shown
 
     def feeds(self, ids: Sequence[int]) -> dict[int, bool]:
         """Those of these feeds that are (still) registered: have they shown items before?"""
@@ -103,14 +120,20 @@ class Intake:
 
 def _decide(delivery: Delivery, known: dict[str, Known], seen: dict[str, Seen]) -> None:
     candidates, tally, from_feed = delivery.candidates, delivery.tally, delivery.feed_id is not None
-    delivery.missed = bool(candidates) and not seen and delivery.had_items
     delivery.fresh = len({c.item_key for c in candidates if c.item_key} - seen.keys())
     for candidate in candidates:
         fates.keep_identity(candidate, seen, known)
+    # Guids that are new with every poll do not mean that the items are.
+    strange = not seen and not any(
+        (before := known.get(c.article.id)) and before.source == delivery.source for c in candidates
+    )
+    delivery.missed = bool(candidates) and strange and delivery.had_items
     for candidate in fates.best(candidates, tally) if from_feed else candidates:
         fate, reason = fates.decide(candidate, known, seen, delivery.source)
         if fate in (STORED, REVISED):
             delivery.new.append(candidate)
+            if candidate.page:
+                reason = f"{reason or 'new'}; {candidate.page}"
             if fates.finish(candidate, known, delivery.source, delivery.outlet):
                 reason = f"{reason or 'new'}; text cut to fit a record"
         tally.add(fate, reason)
@@ -138,7 +161,16 @@ def _identities(db: sa.Connection, ids: Iterable[str]) -> dict[str, Known]:
         identities, feeds, feeds.c.url == t.source
     )
     return {
-        r.article_id: Known(r.revision, r.content_hash, r.text_length, r.source, r.sketch, r.outlet)
+        r.article_id: Known(
+            r.revision,
+            r.content_hash,
+            r.text_length,
+            r.source,
+            r.sketch,
+            r.outlet,
+            r.appended,
+            r.wordings,
+        )
         for r in _rows(db, query, t.article_id, sorted(set(ids)))
     }
 
@@ -162,6 +194,7 @@ def _save_identities(db: sa.Connection, new: Sequence[Candidate], known: dict[st
             "text_length": known[c.article.id].length,
             "source": known[c.article.id].source,
             "sketch": known[c.article.id].sketch,
+            "wordings": known[c.article.id].wordings,
             "appended": c.article.fetched,
         }
         for c in new
