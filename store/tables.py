@@ -350,6 +350,23 @@ outbox = sa.Table(
     Index("ix_outbox_alert_id", "alert_id", "channel", "sequence"),
 )
 
+# What operators are told of: trouble with feeds. Found by the deliverer in the feeds table, so not
+# derived from the log; each telling is an outbox row whose alert_id is the notice's `told_as`.
+notices = sa.Table(
+    "notices",
+    metadata,
+    Column("id", Text, primary_key=True),  # "notice:<kind>:<subject>:<since>"
+    Column("kind", Text, nullable=False),  # "network", or "feed-" and a health
+    Column("subject", Text, nullable=False),  # a feed's URL; "" = all feeds
+    Column("since", UtcDateTime, nullable=False),  # by the clock of polling
+    Column("sentence", Text, nullable=False),
+    Column("told_as", Text, nullable=False),  # several that begin together are told as one
+    Column("told_at", UtcDateTime, nullable=False),
+    Column("resolved_at", UtcDateTime),  # NULL = it lasts
+    Index("ix_notices_resolved_at", "resolved_at"),
+    Index("ix_notices_told_as", "told_as"),
+)
+
 # The last station of every record: stored, revised, duplicate (by the sink) or dead (by any stage).
 fates = sa.Table(
     "fates",

@@ -85,6 +85,19 @@ v_story_articles = View(
     """,
 )  # fmt: skip
 
+# The wordings themselves stay in the table: they are long, and the publishers'.
+v_revisions = View(
+    "v_revisions",
+    {
+        "article_id": Text, "number": Integer, "title": Text, "fetched": UtcDateTime,
+        "diff": Json, "revision": Text, "lane": Integer,
+    },
+    """
+    SELECT r.article_id, r.number, r.title, r.fetched, r.diff, r.revision_hash AS revision, r.lane
+      FROM revisions r
+    """,
+)  # fmt: skip
+
 v_events = View(
     "v_events",
     {
@@ -155,12 +168,51 @@ v_feeds = View(
     {
         "url": Text, "outlet": Text, "state": Text, "last_ok": UtcDateTime,
         "next_at": UtcDateTime, "items_per_day": Float, "error": Text, "title": Text,
-        "errors_in_row": Integer, "last_new": UtcDateTime,
+        "errors_in_row": Integer, "last_new": UtcDateTime, "health": Text,
+        "health_since": UtcDateTime, "why": Text, "moved_to": Text, "moved_since": UtcDateTime,
+        "last_at": UtcDateTime, "last_status": Integer,
     },
     """
     SELECT f.url, f.outlet, f.state, f.last_ok, f.next_at, f.items_per_day, f.error, f.title,
-           f.errors_in_row, f.last_new
+           f.errors_in_row, f.last_new, f.health, f.health_since, f.why, f.moved_to,
+           f.moved_since, f.last_at, f.last_status
       FROM feeds f
+    """,
+)  # fmt: skip
+
+v_notices = View(
+    "v_notices",
+    {
+        "notice_id": Text, "kind": Text, "subject": Text, "state": Text, "since": UtcDateTime,
+        "sentence": Text, "told_at": UtcDateTime, "resolved_at": UtcDateTime, "told_as": Text,
+    },
+    """
+    SELECT n.id AS notice_id, n.kind, n.subject,
+           CASE WHEN n.resolved_at IS NULL THEN 'open' ELSE 'resolved' END AS state,
+           n.since, n.sentence, n.told_at, n.resolved_at, n.told_as
+      FROM notices n
+    """,
+)  # fmt: skip
+
+# Every item that was seen, by feed and day. A row whose fates do not add up to `seen` is a bug.
+v_ledger = View(
+    "v_ledger",
+    {
+        "source": Text, "day": Text, "polls": BigInt, "failed": BigInt, "seen": BigInt,
+        "stored": BigInt, "revised": BigInt, "duplicate": BigInt, "filtered": BigInt,
+        "dead": BigInt,
+    },
+    """
+    SELECT source, day, SUM(polls) AS polls, SUM(failed) AS failed, SUM(seen) AS seen,
+           SUM(stored) AS stored, SUM(revised) AS revised, SUM(duplicate) AS duplicate,
+           SUM(filtered) AS filtered, SUM(dead) AS dead
+      FROM (SELECT source, {day} AS day, 1 AS polls,
+                   CASE WHEN outcome IN ('ok', 'unchanged') THEN 0 ELSE 1 END AS failed,
+                   seen, stored, revised, duplicate, filtered, dead FROM polls
+            UNION ALL
+            SELECT source, day, polls, failed, seen, stored, revised, duplicate, filtered, dead
+              FROM polls_daily) AS books
+     GROUP BY source, day
     """,
 )  # fmt: skip
 
@@ -172,26 +224,34 @@ v_fates = View(
     """
     SELECT stage, fate, reason, SUM(n) AS count FROM (
         SELECT stage, fate, reason, COUNT(*) AS n FROM fates GROUP BY stage, fate, reason
-        UNION ALL SELECT 'ingest', 'stored', '', SUM(stored) FROM polls
-        UNION ALL SELECT 'ingest', 'revised', '', SUM(revised) FROM polls
-        UNION ALL SELECT 'ingest', 'duplicate', '', SUM(duplicate) FROM polls
-        UNION ALL SELECT 'ingest', 'filtered', '', SUM(filtered) FROM polls
-        UNION ALL SELECT 'ingest', 'dead', '', SUM(dead) FROM polls
-        UNION ALL SELECT 'ingest', {fate}, {reason}, {n} FROM polls, {reasons} AS r
-        UNION ALL SELECT 'ingest', {fate}, '', -{n} FROM polls, {reasons} AS r
+        UNION ALL SELECT 'ingest', 'stored', '', SUM(stored) FROM {polls}
+        UNION ALL SELECT 'ingest', 'revised', '', SUM(revised) FROM {polls}
+        UNION ALL SELECT 'ingest', 'duplicate', '', SUM(duplicate) FROM {polls}
+        UNION ALL SELECT 'ingest', 'filtered', '', SUM(filtered) FROM {polls}
+        UNION ALL SELECT 'ingest', 'dead', '', SUM(dead) FROM {polls}
+        UNION ALL SELECT 'ingest', {fate}, {reason}, {n} FROM {polls}, {reasons} AS r
+        UNION ALL SELECT 'ingest', {fate}, '', -{n} FROM {polls}, {reasons} AS r
     ) AS counted GROUP BY stage, fate, reason HAVING SUM(n) > 0
     """,
 )
 
-# How each database takes a JSON object of counts apart.
-_FATES = {
+# Polls that have a row of their own, and the days of those that have not.
+_POLLS = """(SELECT stored, revised, duplicate, filtered, dead, reasons FROM polls UNION ALL
+             SELECT stored, revised, duplicate, filtered, dead, reasons FROM polls_daily) AS polls"""
+
+# How each database takes a JSON object of counts, and a time, apart.
+_DIALECT = {
     "sqlite": {
+        "polls": _POLLS,
+        "day": "substr(at, 1, 10)",
         "reasons": "json_each(polls.reasons)",
         "fate": "substr(r.key, 1, instr(r.key || ':', ':') - 1)",
         "reason": "trim(substr(r.key, instr(r.key || ':', ':') + 1))",
         "n": "CAST(r.value AS INTEGER)",
     },
     "postgresql": {
+        "polls": _POLLS,
+        "day": "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
         "reasons": "jsonb_each_text(polls.reasons)",
         "fate": "split_part(r.key, ':', 1)",
         "reason": "trim(substr(r.key, strpos(r.key || ':', ':') + 1))",
@@ -200,8 +260,8 @@ _FATES = {
 }
 
 VIEWS = (
-    v_articles, v_stories, v_story_articles, v_events, v_matches, v_alerts, v_deliveries,
-    v_feeds, v_fates,
+    v_articles, v_stories, v_story_articles, v_revisions, v_events, v_matches, v_alerts,
+    v_deliveries, v_feeds, v_fates, v_notices,
 )  # fmt: skip
 
 
@@ -209,8 +269,8 @@ def create(connection: sa.Connection) -> None:
     """Make all views (none may exist)."""
     for view in VIEWS:
         sql = view.sql
-        if view is v_fates:
-            sql = sql.format(**_FATES[connection.dialect.name])
+        if view in (v_fates, v_ledger):
+            sql = sql.format(**_DIALECT[connection.dialect.name])
         connection.exec_driver_sql(f"CREATE VIEW {view.name} AS {sql.strip()}")
 
 

@@ -44,6 +44,9 @@ class Books:
                 )
             )
         }
+        self._stored_revisions = dict(self.revisions)
+        self._wordings: dict[tuple[str, str], tuple[str, str]] | None = None
+        self._new_wordings: dict[tuple[str, str], tuple[str, str]] = {}
         self.matches: dict[tuple[str, str], Row | None] = {
             (row["event_id"], row["article_id"]): dict(row)
             for row in connection.execute(
@@ -116,6 +119,22 @@ class Books:
         found = [a for a in self.alerts.values() if a.story_id == story and a.merged_into is None]
         return sorted(found, key=lambda alert: alert.id)
 
+    def wording(self, article_id: str, revision: str) -> tuple[str, str]:
+        """Title and text of the last revision in a lane. Those that the database has are read all
+        together when the batch's first edit comes: most batches have none, and texts are long."""
+        if self._wordings is None:
+            stored: dict[tuple[str, int], tuple[int, str]] = {}
+            for (id_, hash_), (number, lane) in self._stored_revisions.items():
+                stored[id_, lane] = max((number, hash_), stored.get((id_, lane), (0, "")))
+            wanted = sorted((id_, hash_) for (id_, _), (_, hash_) in stored.items())
+            query = sa.select(_r.article_id, _r.revision_hash, _r.title, _r.text).where(
+                sa.tuple_(_r.article_id, _r.revision_hash).in_(wanted)
+            )
+            found = self.connection.execute(query) if wanted else ()
+            self._wordings = {(id_, hash_): (title, text) for id_, hash_, title, text in found}
+        new = self._new_wordings.get((article_id, revision))
+        return new or self._wordings[article_id, revision]
+
     # -- changing --------------------------------------------------------------------------------
 
     def put_article(self, row: Row) -> None:
@@ -126,6 +145,7 @@ class Books:
 
     def put_revision(self, row: Row) -> None:
         self.revisions[row["article_id"], row["revision_hash"]] = (row["number"], row["lane"])
+        self._new_wordings[row["article_id"], row["revision_hash"]] = row["title"], row["text"]
         self.new_revisions.append(row)
 
     def put_fate(self, row: Row) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.database import edits
 from sinks.database.books import Books
 from sinks.database.decoded import LookBack, Placement, as_json, open_matched
 from sinks.database.flush import flush
@@ -68,12 +69,13 @@ class LaneWriter:
         story = books.survivor(item.story)
         if story not in books.stories:
             self._stories.open(story, article.title, item)
-        numbers = [
-            number
-            for (id_, _), (number, lane) in books.revisions.items()
+        earlier = [
+            (number, revision)
+            for (id_, revision), (number, lane) in books.revisions.items()
             if id_ == article.id and lane == item.lane
         ]
-        number = max(numbers, default=0) + 1
+        last, previous = max(earlier, default=(0, ""))
+        number = last + 1
         position = {"lane": item.lane, "log_offset": item.offset}
         books.put_revision(
             {
@@ -83,6 +85,11 @@ class LaneWriter:
                 "title": article.title,
                 "text": article.text,
                 "fetched": article.fetched,
+                "diff": edits.diff(
+                    books.wording(article.id, previous), (article.title, article.text)
+                )
+                if previous
+                else None,
                 **position,
             }
         )

@@ -81,3 +81,17 @@ def upgrade() -> None:
         sa.Column("reasons", Json, nullable=False),
         sa.PrimaryKeyConstraint("source", "day", name="pk_polls_daily"),
     )
+    op.create_table(
+        "notices",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("since", Time, nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("told_as", sa.Text(), nullable=False),
+        sa.Column("told_at", Time, nullable=False),
+        sa.Column("resolved_at", Time),
+        sa.PrimaryKeyConstraint("id", name="pk_notices"),
+    )
+    op.create_index("ix_notices_resolved_at", "notices", ["resolved_at"])
+    op.create_index("ix_notices_told_as", "notices", ["told_as"])
