@@ -61,6 +61,7 @@ class _Layer:
 
     def __init__(self, coding: str, limit: int) -> None:
         self._coding, self._room = coding, limit
+        self._needed = len(_GZIP) if coding == "gzip" else 2  # bytes, to see what it is
         self._head = b""  # too little yet to see what it is
         self._zlib: Any = None
         self._passing = self._ended = False
@@ -71,7 +72,7 @@ class _Layer:
             return self._counted(data)
         if self._zlib is None and not self._ended:
             self._head += data
-            if len(self._head) < len(_GZIP):
+            if len(self._head) < self._needed:
                 return b""
             data, self._head = self._head, b""
             self._begin(data)
@@ -83,7 +84,7 @@ class _Layer:
             while len(piece) and not self._ended:
                 if self._zlib is None:
                     piece, self._head = self._head + bytes(piece), b""
-                    if len(piece) < len(_GZIP):
+                    if len(piece) < self._needed:
                         self._head = piece
                         break
                     self._begin(piece)
