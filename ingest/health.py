@@ -102,7 +102,7 @@ def count(engine: sa.Engine) -> dict[str, int]:
         .group_by(feeds.c.health)
     )
     with translated(), reading(engine) as db:
-        found = dict(db.execute(query).tuples().all())
+        found: dict[str, int] = dict(db.execute(query).all())
     for state in STATES:
         _gauge.labels(state).set(found.get(state, 0))
     return {state: found.get(state, 0) for state in STATES}

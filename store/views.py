@@ -170,12 +170,13 @@ v_feeds = View(
         "next_at": UtcDateTime, "items_per_day": Float, "error": Text, "title": Text,
         "errors_in_row": Integer, "last_new": UtcDateTime, "health": Text,
         "health_since": UtcDateTime, "why": Text, "moved_to": Text, "moved_since": UtcDateTime,
-        "last_at": UtcDateTime, "last_status": Integer,
+        "last_at": UtcDateTime, "last_status": Integer, "folder": Text,
+        "added": UtcDateTime,
     },
     """
     SELECT f.url, f.outlet, f.state, f.last_ok, f.next_at, f.items_per_day, f.error, f.title,
            f.errors_in_row, f.last_new, f.health, f.health_since, f.why, f.moved_to,
-           f.moved_since, f.last_at, f.last_status
+           f.moved_since, f.last_at, f.last_status, f.folder, f.added
       FROM feeds f
     """,
 )  # fmt: skip
@@ -236,8 +237,9 @@ v_fates = View(
 )
 
 # Polls that have a row of their own, and the days of those that have not.
-_POLLS = """(SELECT stored, revised, duplicate, filtered, dead, reasons FROM polls UNION ALL
-             SELECT stored, revised, duplicate, filtered, dead, reasons FROM polls_daily) AS polls"""
+_POLLS = """(
+    SELECT stored, revised, duplicate, filtered, dead, reasons FROM polls UNION ALL
+    SELECT stored, revised, duplicate, filtered, dead, reasons FROM polls_daily) AS polls"""
 
 # How each database takes a JSON object of counts, and a time, apart.
 _DIALECT = {

@@ -263,6 +263,7 @@ max_backoff = {2 * POLL_DAYS * 86400}
 
 [alerts]
 channels = ["console", "atom"]
+operator_channels = []          # the sample outlets have no rhythm to fall silent against
 console_json = true
 atom_dir = "alerts"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 import structlog
@@ -17,6 +18,7 @@ from prometheus_client import Counter
 
 from sinks.alerts import channels as known_channels
 from sinks.alerts.channels.contract import Channel, Message, NotSent, OutcomeUnknown, Refused
+from sinks.alerts.notices import Notices
 from sinks.alerts.outbox import Claim, Outbox, spread
 from sinks.alerts.settings import AlertSettings
 from store.engine import describe, translated
@@ -46,37 +48,47 @@ class Deliverer:
     ) -> None:
         self._engine, self._settings, self._clock = engine, settings, clock
         self._channels = known_channels.make(settings) if channels is None else list(channels)
+        names = {channel.name for channel in self._channels}
+        self._notices = Notices(
+            engine,
+            [name for name in dict.fromkeys(settings.operator_channels) if name in names],
+            settings.operator_patience,
+        )
         self._say = structlog.get_logger("dateline.deliver")
 
     def run(self, stop: threading.Event) -> None:
-        """A thread for each channel. An error that waiting does not cure ends all of them."""
+        """A thread for each channel and one that looks for trouble with feeds. An error that
+        waiting does not cure ends all of them."""
         ended = threading.Event()
         errors: list[BaseException] = []
 
-        def work(channel: Channel) -> None:
+        def work(do: Callable[[], int], pause: float) -> None:
             try:
                 while not (stop.is_set() or ended.is_set()):
                     try:
-                        sent = self._deliver(channel)
+                        done = do()
                     except Unavailable as error:
                         self._say.warning("deliver.waiting", error=str(error))
-                        sent = 0
-                    if not sent:
-                        stop.wait(self._settings.poll)
+                        done = 0
+                    if not done:
+                        stop.wait(pause)
             except BaseException as error:
                 errors.append(error)
                 ended.set()
 
-        threads = [
-            threading.Thread(target=work, args=(channel,), name=f"deliver-{channel.name}")
+        jobs: list[tuple[str, Callable[[], int], float]] = [
+            (channel.name, partial(self._deliver, channel), self._settings.poll)
             for channel in self._channels
+        ]
+        jobs.append(("operators", self.look, self._settings.operator_every))
+        threads = [
+            threading.Thread(target=work, args=(do, pause), name=f"deliver-{name}")
+            for name, do, pause in jobs
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        if not threads:
-            stop.wait()
         self._engine.dispose()
         if errors:
             raise errors[0]
@@ -84,6 +96,10 @@ class Deliverer:
     def step(self) -> int:
         """One round over all channels; how many messages it tried to send."""
         return sum(self._deliver(channel) for channel in self._channels)
+
+    def look(self) -> int:
+        """Look for trouble with feeds; how many tellings to operators are now in the outbox."""
+        return self._notices.look(self._clock())
 
     def _deliver(self, channel: Channel) -> int:
         outbox = Outbox(self._engine, channel.name)
@@ -95,7 +111,7 @@ class Deliverer:
                 claim = outbox.claim(now, until, settle)
                 if claim is None:
                     return count
-                page = outbox.page(claim.payload["event"]["id"]) if channel.wants_page else []
+                page = outbox.page(_event(claim)) if channel.wants_page else []
             state, error, next_at = self._send(channel, claim, Message(
                 claim.id, claim.payload, now, page
             ))  # fmt: skip
@@ -148,3 +164,8 @@ class Deliverer:
                 "deliver.not_sent", channel=channel.name, alert=claim.payload["alert_id"],
                 state=state, attempts=claim.attempts, error=error,
             )  # fmt: skip
+
+
+def _event(claim: Claim) -> str | None:
+    event = claim.payload.get("event")
+    return event["id"] if event else None

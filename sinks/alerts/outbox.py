@@ -71,10 +71,11 @@ class Outbox:
                 row = connection.execute(due).mappings().one_or_none()
                 if row is None:
                     return None
-                event = row["payload"]["event"]["id"]
-                known = connection.execute(
-                    sa.select(events.c.title, events.c.removed).where(events.c.id == event)
-                ).one_or_none()
+                event = row["payload"].get("event")  # a notice to operators has none
+                about = sa.select(events.c.title, events.c.removed).where(
+                    events.c.id == (event["id"] if event else None)
+                )
+                known = connection.execute(about).one_or_none()
                 change = _sets_aside(row, known is not None and known.removed, now, settle)
                 if change is None:
                     attempts = int(row["attempts"]) + 1
@@ -84,11 +85,13 @@ class Outbox:
                 )
             if change["state"] == "sending":
                 payload = dict(row["payload"])
-                payload["event"] = {"id": event, "title": known.title if known else event}
+                if event:
+                    title = known.title if known else event["id"]
+                    payload["event"] = {"id": event["id"], "title": title}
                 return Claim(row["id"], payload, change["attempts"], row["state"] == "pending")
 
-    def page(self, event_id: str) -> list[dict[str, Any]]:
-        """The last telling of each alert of the event, newest first."""
+    def page(self, event_id: str | None) -> list[dict[str, Any]]:
+        """The last telling of each alert of the event, newest first; None = of each notice."""
         newest = (
             sa.select(
                 _o.payload,
@@ -96,10 +99,11 @@ class Outbox:
                 .over(partition_by=_o.alert_id, order_by=_o.sequence.desc())
                 .label("place"),
             )
-            .join(alerts, alerts.c.id == _o.alert_id)
             .where(
                 _o.channel == self._channel,
-                alerts.c.event_id == event_id,
+                _o.alert_id.startswith("notice:")
+                if event_id is None
+                else _o.alert_id.in_(sa.select(alerts.c.id).where(alerts.c.event_id == event_id)),
                 _o.state.in_(("sent", "sending", "unknown")),
             )
             .subquery()

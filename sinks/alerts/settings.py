@@ -23,6 +23,14 @@ class AlertSettings(BaseModel):
     # people's phones is never what a backfill is for.
     tell_backfill: bool = False
 
+    # Where operators hear of trouble with feeds; [] = nowhere but on the view v_notices. Events
+    # are told on `channels` only.
+    operator_channels: list[Literal["console", "atom", "webhook"]] = ["console"]
+    # Trouble with feeds lasts hours; looking costs a few milliseconds at 10,000 feeds.
+    operator_every: float = Field(default=60, gt=0)
+    # A publisher's bad night is nobody's work: feeds that fail are told of after a day.
+    operator_patience: float = Field(default=24 * 3600, ge=0)
+
     # How long a receiver may take in all. The specification of Standard Webhooks advises 15 to 30.
     deadline: float = Field(default=15, gt=0, le=300)
     # The first retry comes before anybody notices, the last ones do not hammer a dead receiver.
@@ -45,6 +53,7 @@ class AlertSettings(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> AlertSettings:
-        if "webhook" in self.channels and not (self.webhook_url and self.webhook_secret):
+        named = (*self.channels, *self.operator_channels)
+        if "webhook" in named and not (self.webhook_url and self.webhook_secret):
             raise ValueError("the channel webhook needs webhook_url and webhook_secret")
         return self

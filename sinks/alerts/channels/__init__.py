@@ -9,7 +9,7 @@ from sinks.alerts.settings import AlertSettings
 def make(settings: AlertSettings) -> list[Channel]:
     """The channels of the settings, in their order."""
     channels: list[Channel] = []
-    for name in dict.fromkeys(settings.channels):
+    for name in dict.fromkeys((*settings.channels, *settings.operator_channels)):
         if name == "console":
             from sinks.alerts.channels.console import ConsoleChannel
 

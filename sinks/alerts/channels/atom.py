@@ -19,6 +19,9 @@ from sinks.alerts.channels.contract import Message, NotSent
 
 # The authority of the tag: URIs that name feeds and entries (RFC 4151): reserved, resolves nowhere.
 _AUTHORITY = "dateline.invalid,2026"
+# Notices to operators; no event's file can have this name, in which "@" would be quoted.
+NOTICES = "@notices.atom"
+_OPERATORS = {"id": "@notices", "title": "Dateline: notices to its operators"}
 
 
 class AtomChannel:
@@ -32,8 +35,9 @@ class AtomChannel:
     def send(self, message: Message) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            event = message.payload["event"]
-            _replace(self._folder / file_name(event["id"]), render(event, message.page))
+            event = message.payload.get("event")
+            name = file_name(event["id"]) if event else NOTICES
+            _replace(self._folder / name, render(event or _OPERATORS, message.page))
         except OSError as error:
             raise NotSent(f"{self._folder} cannot be written: {error.strerror}") from error
 

@@ -40,6 +40,8 @@ class ConsoleChannel:
 
 
 def _lines(payload: Mapping[str, Any]) -> list[Text]:
+    if "event" not in payload:
+        return _notice(payload)
     event = payload["event"]
     kind = ("ALERT ", "bold yellow") if payload["sequence"] == 1 else ("update", "yellow")
     sources = counted(payload["independent_sources"], "independent source")
@@ -58,6 +60,19 @@ def _lines(payload: Mapping[str, Any]) -> list[Text]:
     if sentence := printable(reason.get("sentence", "")):
         lines.append(Text(f"    “{sentence}”" + (f" ({because})" if because else ""), "dim"))
     return lines
+
+
+def _notice(payload: Mapping[str, Any]) -> list[Text]:
+    over = payload["state"] == "resolved"
+    kind = ("over   ", "green") if over else ("NOTICE ", "bold magenta")
+    return [
+        Text.assemble(
+            f"{payload['at'][:16].replace('T', ' ')} ",
+            kind,
+            (printable(payload["headline"]), "bold"),
+        ),
+        *(Text(f"    {printable(line)}") for line in payload["what_is_new"].splitlines()),
+    ]
 
 
 def printable(text: str) -> str:
