@@ -79,3 +79,11 @@ class IngestSettings(BaseModel):
     page_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
     # Reading a page takes 20 to 200 ms here; pages that make extractors run for ever exist.
     page_deadline: float = Field(default=10, gt=0)
+    # Days for which a poll that brought nothing keeps its own row: at 10,000 feeds these are a
+    # million rows a day. After that a day's polls of a feed share one.
+    keep_unchanged_days: int = Field(default=2, ge=1)
+    # … and for which any poll does: long enough to look into a complaint.
+    keep_polls_days: int = Field(default=90, ge=1)
+    # Days for which an item that its feed no longer shows is remembered. In five captured days a
+    # thousand came back; later than this only its address tells that it is known.
+    keep_items_days: int = Field(default=90, ge=1)

@@ -1,8 +1,9 @@
 """The books of the whole pipeline: every item that was seen must have ended somewhere.
 
-Two sums: the items of each poll stand in exactly one of five fates, and each revision that ingest
-appended to the log has become a row or a dead letter. What is neither is on its way while the
-pipeline has lag, and a gap, which is a bug, when it has none.
+Three sums: the items of each poll stand in exactly one of five fates (by poll, or by feed and day
+once polls are folded); as many articles are known as items were stored; and each revision that
+ingest appended to the log has become a row or a dead letter. What is neither is on its way while
+the pipeline has lag, and a gap, which is a bug, when it has none.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ POLL_FATES = ("stored", "revised", "duplicate", "filtered", "dead")
 class Gap:
     """Something without a fate."""
 
-    what: str  # "poll" or "revision"
-    key: str  # "<source> at <time>" or "<article>@<revision>"
+    what: str  # "poll", "day", "articles" or "revision"
+    key: str  # "<source> at <time>", "<source> on <day>", "" or "<article>@<revision>"
     problem: str
 
 
@@ -66,16 +67,19 @@ class Report:
 def audit(engine: sa.Engine, *, in_flight_allowed: bool = False) -> Report:
     """Reconcile polls, identities and fates. `in_flight_allowed`: a stage has lag, so a revision
     without a fate is on its way."""
-    p = tables.polls.c
+    books = views.v_ledger.table
     with translated(describe(engine)), reading(engine) as connection:
         sums = connection.execute(
             sa.select(
-                sa.func.coalesce(sa.func.sum(p.seen), 0),
-                *[sa.func.coalesce(sa.func.sum(p[fate]), 0) for fate in POLL_FATES],
+                *[sa.func.coalesce(sa.func.sum(books.c[name]), 0) for name in ("seen", *POLL_FATES)]
             )
         ).one()
-        gaps = _poll_gaps(connection)
+        gaps = _poll_gaps(connection) + _day_gaps(connection)
         appended = _count(connection, tables.identities)
+        if appended != sums[1]:
+            gaps.append(
+                Gap("articles", "", f"{sums[1]:,} items were stored, {appended:,} articles known")
+            )
         lost = _without_fate(connection)
         dead = connection.execute(
             sa.select(sa.func.count())
@@ -119,6 +123,21 @@ def _poll_gaps(connection: sa.Connection) -> list[Gap]:
     )
     return [
         Gap("poll", f"{row.source} at {row.at.isoformat()}",
+            f"{row.seen} items seen, {row.total} have a fate")
+        for row in odd
+    ]  # fmt: skip
+
+
+def _day_gaps(connection: sa.Connection) -> list[Gap]:
+    d = tables.polls_daily.c
+    total = sum((d[fate] for fate in POLL_FATES[1:]), start=d[POLL_FATES[0]])
+    odd = connection.execute(
+        sa.select(d.source, d.day, d.seen, total.label("total"))
+        .where(d.seen != total)
+        .order_by(d.day, d.source)
+    )
+    return [
+        Gap("day", f"{row.source} on {row.day}",
             f"{row.seen} items seen, {row.total} have a fate")
         for row in odd
     ]  # fmt: skip

@@ -263,7 +263,7 @@ _DIALECT = {
 
 VIEWS = (
     v_articles, v_stories, v_story_articles, v_revisions, v_events, v_matches, v_alerts,
-    v_deliveries, v_feeds, v_fates, v_notices,
+    v_deliveries, v_feeds, v_ledger, v_fates, v_notices,
 )  # fmt: skip
 
 

@@ -105,6 +105,35 @@ def upgrade(db: Db = None) -> None:
 
 
 @db.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option(help="Only count.")] = False,
+    db: Db = None,
+    json: Json = False,
+) -> None:
+    """Fold the rows of old polls into days, and forget items that feeds no longer show.
+
+    The sums stay the same. `dateline run` does this by itself once a day.
+    """
+    from datetime import UTC, datetime
+
+    from dateline.app import open_engine
+    from ingest.retention import prune as tidy
+
+    config = settings(db)
+    engine = open_engine(config)
+    done = tidy(engine, config.ingest, datetime.now(UTC), dry_run=dry_run)
+    engine.dispose()
+    if json:
+        print_json({"polls": done.polls, "items": done.items, "dry_run": dry_run})
+        return
+    would = "Would fold" if dry_run else "Folded"
+    console().print(
+        f"{would} {done.polls:,} polls into days and {'forget' if dry_run else 'forgot'} "
+        f"{done.items:,} items that their feeds no longer show."
+    )
+
+
+@db.command()
 def rebuild(
     into: Annotated[str, typer.Argument(help="An empty database: a path or URL.")],
     db: Db = None,

@@ -58,16 +58,37 @@ def test_books_that_balance(feed: Feed, engine: sa.Engine) -> None:
 
 
 def test_a_poll_that_does_not_add_up_is_a_gap(engine: sa.Engine) -> None:
-    _poll(engine, "feed-1", seen=3, stored=2)
-    _poll(engine, "feed-2", seen=3, stored=1, revised=1, dead=1)
+    _poll(engine, "feed-1", seen=3, duplicate=2)
+    _poll(engine, "feed-2", seen=3, duplicate=1, revised=1, dead=1)
     [gap] = audit(engine).gaps
     assert gap.key.startswith("feed-1 at 2018-05-27")
     assert gap.problem == "3 items seen, 2 have a fate"
 
 
+def test_a_folded_day_that_does_not_add_up_is_a_gap(engine: sa.Engine) -> None:
+    counts = {"stored": 0, "revised": 0, "duplicate": 2, "filtered": 0, "dead": 0}
+    rows = [
+        {"source": source, "day": "2018-05-27", "polls": 9, "failed": 0, "seen": seen,
+         "reasons": {}, **counts}
+        for source, seen in (("feed-1", 3), ("feed-2", 2))
+    ]  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(tables.polls_daily.insert(), rows)
+    report = audit(engine)
+    assert [(gap.what, gap.key) for gap in report.gaps] == [("day", "feed-1 on 2018-05-27")]
+    assert report.seen == 5
+
+
+def test_an_item_booked_as_stored_that_nobody_knows_is_a_gap(engine: sa.Engine) -> None:
+    _poll(engine, "feed-1", seen=1, stored=1)
+    [gap] = audit(engine).gaps
+    assert gap.problem == "1 items were stored, 0 articles known"
+
+
 def test_a_revision_without_a_fate_is_a_gap_unless_it_may_be_on_its_way(
     feed: Feed, engine: sa.Engine
 ) -> None:
+    _poll(engine, "feed-1", seen=3, stored=2, revised=1)
     _appended(engine, ("a", "r2"), ("b", "r1"))
     feed(matched("a"), matched("b"))
     [gap] = audit(engine).gaps
