@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,6 +92,8 @@ def add(
 
 
 def _discovered(targets: list[str], settings: IngestSettings) -> list[Discovery]:
+    import asyncio
+
     from rich.console import Console
 
     from ingest.discover import discover

@@ -23,8 +23,6 @@ BEGIN = """No feeds yet. To begin:
 # Polls that `show` lists, and days: what a person compares at one look.
 _POLLS, _DAYS = 10, 7
 _WELL = ("ok", "new")
-# What a list also shows, where the view does not say it.
-_MORE = ("health", "why", "folder", "added")
 _COUNTS = ("seen", "stored", "revised", "duplicate", "filtered", "dead")
 
 
@@ -106,16 +104,10 @@ def _ill(row: dict[str, Any]) -> bool:
 def _rows(engine: Engine) -> list[dict[str, Any]]:
     import sqlalchemy as sa
 
-    from store import tables, views
     from store.engine import reading, translated
+    from store.views import v_feeds
 
-    view = views.v_feeds.table
-    more = [c for c in tables.feeds.c if c.name in _MORE and c.name not in view.c]
-    query = (
-        sa.select(view, *more)
-        .join_from(view, tables.feeds, tables.feeds.c.url == view.c.url)
-        .order_by(view.c.url)
-    )
+    query = sa.select(v_feeds.table).order_by(sa.column("url"))
     with translated(), reading(engine) as connection:
         return [dict(row._mapping) for row in connection.execute(query)]
 
