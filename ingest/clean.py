@@ -30,6 +30,7 @@ _INVISIBLE = {"Cf", "Cc", "Mn", "Zs", "Zl", "Zp"}
 # Publishers escape markup twice, some three times; what is still markup then was made to be.
 _ROUNDS = 4
 _AMPERSANDS = re.compile(r"&(?:amp;)+(?=[#\w])")
+MAX_NAME = 200  # letters; what is longer names nobody
 _NO_TAGS: set[str] = set()
 _SILENT = {"script", "style", "noscript", "template", "iframe", "object", "svg", "math"}
 

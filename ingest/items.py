@@ -39,6 +39,7 @@ class Document(Struct, kw_only=True, omit_defaults=True):
     link: str | None = None
     hints: Hints = Hints()
     items: list[Item] = []
+    ended: bool = False  # it says that nothing more will come (JSON Feed: expired)
     left_out: dict[str, int] = {}  # fate and reason -> items not read, such as those over the cap
 
     @property

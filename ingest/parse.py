@@ -21,7 +21,6 @@ _ROOT = re.compile(r"<(?:\w{1,20}:)?(?:rss|rdf|feed|channel)[\s>]", re.IGNORECAS
 _FIRST = re.compile(r"<(?:\w{1,20}:)?([A-Za-z][\w\-]{0,30})")
 _PROLOG = re.compile(r"\s+|<!--|<\?|<!(?=[A-Za-z])")
 _HEAD = 100_000  # letters in which a root element must begin
-_MAX_AUTHOR = 200  # letters; what is longer is no name
 # "a@b.example (A. Writer)", the form that RSS asks for
 _EMAIL_AND_NAME = re.compile(r"\S+@\S+\s*\(([^()]+)\)")
 
@@ -154,12 +153,12 @@ def _published(entry: Entry) -> datetime | None:
 def _author(entry: Entry) -> str | None:
     names = []
     for raw in entry.values.get("creator") or entry.values.get("author") or ():
-        if len(raw) > 10 * _MAX_AUTHOR:
+        if len(raw) > 10 * clean.MAX_NAME:
             continue
         name = clean.line(raw)
         match = _EMAIL_AND_NAME.fullmatch(name)
         names.append(match[1].strip() if match else name)
-    return ", ".join(dict.fromkeys(n for n in names if n))[:_MAX_AUTHOR] or None
+    return ", ".join(dict.fromkeys(n for n in names if n))[: clean.MAX_NAME] or None
 
 
 def _link(entry: Entry, base: str, guid: str | None) -> str | None:
