@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, cast
@@ -12,7 +14,8 @@ import sqlalchemy as sa
 import structlog
 from msgspec import Struct, structs
 
-from ingest import leases, moves, normalise, overlap
+from ingest import health, leases, moves, normalise, overlap
+from ingest.blackout import Blackout
 from ingest.fates import DEAD, REVISED, STORED, Candidate, Tally
 from ingest.feeds import Feed
 from ingest.fetch import Fetched, NotModified
@@ -27,6 +30,8 @@ from store.tables import polls
 from stream.errors import DatelineError
 
 _say = structlog.get_logger("dateline.ingest")
+# Feeds are counted by health this often (seconds): what Prometheus usually asks for.
+_COUNT_S = 15.0
 _UPDATE = feeds_table.update().where(feeds_table.c.id == sa.bindparam("feed_id"))
 
 
@@ -90,6 +95,8 @@ class Ledger:
 
     def __init__(self, engine: sa.Engine, intake: Intake, settings: IngestSettings) -> None:
         self._engine, self._intake, self._settings = engine, intake, settings
+        self._blackout = Blackout()
+        self._counted = float("-inf")  # when feeds were last counted by health, monotonic
 
     def close(self) -> None:
         self._intake.close()
@@ -99,7 +106,9 @@ class Ledger:
         looked for by halves, so that it costs its own feed only; what concerns all (the log or
         the database is away) comes back for each of them, and nothing was saved then."""
         try:
-            return list(self._settle(outcomes))
+            reports = self._settle(outcomes)
+            self._count()
+            return list(reports)
         except DatelineError as error:
             return [error] * len(outcomes)
         except Exception as error:
@@ -161,10 +170,11 @@ class Ledger:
         if isinstance(o, Failed):
             columns = after_error(
                 feed, now, self._settings, kind=o.kind, sentence=o.sentence, status=o.status,
-                retry_after=o.retry_after,
+                retry_after=o.retry_after, cut_off=self._blackout.failed(feed.url, o.kind),
             )  # fmt: skip
             report.status, report.outcome, report.error = o.status, o.kind, o.sentence
         elif isinstance(o, Unchanged):
+            self._blackout.answered()
             columns = after_success(
                 feed, now, self._settings, status=o.answer.status, max_age=o.answer.max_age,
                 moved_to=o.answer.moved_to,
@@ -174,6 +184,7 @@ class Ledger:
             report.status, report.outcome = o.answer.status, "unchanged"
         else:
             assert delivery is not None  # the caller saw to it
+            self._blackout.answered()
             tally = delivery.tally
             columns = after_success(
                 feed, now, self._settings, status=o.answer.status, max_age=o.answer.max_age,
@@ -186,6 +197,12 @@ class Ledger:
         report.next_at = cast(datetime, columns["next_at"])
         report.feed = structs.replace(feed, **columns)
         return report, columns, tally
+
+    def _count(self) -> None:
+        if time.monotonic() - self._counted >= _COUNT_S:
+            self._counted = time.monotonic()
+            with suppress(DatelineError):  # what was settled is settled
+                health.count(self._engine)
 
     def _move(self, db: sa.Connection, report: PollReport, columns: dict[str, object]) -> None:
         """A feed whose redirect has stayed long enough gets its new address."""

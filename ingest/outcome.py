@@ -39,13 +39,16 @@ def after_error(
     sentence: str,
     status: int | None,
     retry_after: float | None = None,
+    cut_off: bool = False,
 ) -> dict[str, Any]:
     """The columns that a failed poll changes. A feed is never given up: even one that is gone is
-    asked again every `gone_interval`."""
+    asked again every `gone_interval`. `cut_off`: it is our own network, so nobody is spared by
+    waiting longer, and all would be late when it is back."""
     errors = feed.errors_in_row + 1
     gone = status == HTTPStatus.GONE and errors >= health.GONE_AFTER
     usual = min(feed.interval_s, settings.max_interval)
-    wait = schedule.backoff(usual, errors, settings, retry_after=retry_after, gone=gone)
+    tries = 1 if cut_off else errors
+    wait = schedule.backoff(usual, tries, settings, retry_after=retry_after, gone=gone)
     columns: dict[str, Any] = {
         "last_at": now,
         "last_status": status,
