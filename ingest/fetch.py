@@ -194,16 +194,17 @@ class Fetcher:
             )
         try:
             if (answer.content_length or 0) > self._settings.max_wire_bytes:
-                raise WireLimit
+                raise WireLimit.over(self._settings.max_wire_bytes)
             body = Body(",".join(headers.getall("Content-Encoding", ())), limit)
             await answer.pour(body.add)
             whole = body.whole()
         except TooLarge:
             answer.close()
+            own = limit == self._settings.max_bytes  # whose limit it is, the caller knows
+            hint = "; raise ingest.max_bytes if this feed should be read" if own else ""
             return FetchError(
                 kind="too-large",
-                sentence=f"the answer is over the limit of {limit:,} bytes; raise "
-                "ingest.max_bytes if this feed should be read",
+                sentence=f"the answer is over the limit of {limit:,} bytes{hint}",
                 status=answer.status,
             )
         return Fetched(
@@ -230,11 +231,7 @@ class Fetcher:
                 )
                 return FetchError(kind="address", sentence=sentence)
             if isinstance(inner, WireLimit):
-                sentence = (
-                    f"more than {s.max_wire_bytes:,} bytes came over the wire; raise "
-                    "ingest.max_wire_bytes if this feed should be read"
-                )
-                return FetchError(kind="too-large", sentence=sentence)
+                return FetchError(kind="too-large", sentence=str(inner))
             inner = getattr(inner, "os_error", None) or inner.__cause__
         why = _plain(getattr(error, "message", "") or error) or type(error).__name__
         if isinstance(error, aiohttp.ClientSSLError):

@@ -18,22 +18,36 @@ from ingest.addresses import RefusedAddress, Rule
 
 AddrInfo = tuple[int, int, int, str, Any]
 
+# Headers and interim answers together. 60 kB were met; parsing a megabyte of the shortest ones
+# takes .2 s, and nothing says that an answer will ever follow.
+_MAX_HEAD = 1024 * 1024
+# Taken at a time: between two pieces the other feeds have their turn, 6 ms apart at worst.
+_PIECE = 32 * 1024
+
 
 class WireLimit(OSError):
-    """More came than may come for one answer."""
+    """More came than may come for one answer; a sentence for the operator."""
+
+    @classmethod
+    def over(cls, limit: int) -> WireLimit:
+        return cls(
+            f"more than {limit:,} bytes come over the wire; raise ingest.max_wire_bytes if this "
+            "feed should be read"
+        )
 
 
 class CountedSocket(socket.socket):
-    """Counts what it receives; beyond `limit` bytes since the last request it only raises."""
+    """Counts what it receives; beyond its limit since the last request it only raises."""
 
-    limit = 0
+    limit = 0  # for a whole answer
+    in_head = True  # its headers are not through yet
     received = 0
     requests = 0
     failed: OSError | None = None  # why nothing more can come, when it is not the peer's end
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         try:
-            data = super().recv(size, flags)
+            data = super().recv(min(size, _PIECE), flags)
         except (BlockingIOError, InterruptedError):
             raise
         except OSError as error:
@@ -44,7 +58,7 @@ class CountedSocket(socket.socket):
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
         try:
-            count = super().recv_into(buffer, size, flags)
+            count = super().recv_into(buffer, min(size or len(buffer), _PIECE), flags)
         except (BlockingIOError, InterruptedError):
             raise
         except OSError as error:
@@ -56,7 +70,10 @@ class CountedSocket(socket.socket):
     def _count(self, count: int) -> None:
         self.received += count
         if self.received > self.limit:
-            self.failed = WireLimit(f"over {self.limit:,} bytes came over the wire")
+            self.failed = WireLimit.over(self.limit)
+            raise self.failed
+        if self.in_head and self.received > _MAX_HEAD:
+            self.failed = WireLimit(f"more than {_MAX_HEAD:,} bytes of headers came")
             raise self.failed
 
 
@@ -97,10 +114,13 @@ class Answer(aiohttp.ClientResponse):
         else:
             found = self._socket = _open.get(transport.get_extra_info("socket").fileno())
             if found is not None:
-                found.received = 0
+                found.received, found.in_head = 0, True
                 found.requests += 1
             try:
-                return await super().start(connection)
+                await super().start(connection)
+                if found is not None:
+                    found.in_head = False
+                return self
             except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
                 lost = error
         if self._socket is None or self._socket.requests > 1:
