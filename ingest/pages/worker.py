@@ -38,7 +38,9 @@ class Answer(Struct, array_like=True):
 def answer(job: PageJob | RobotsJob) -> Answer:
     try:
         return _robots(job) if isinstance(job, RobotsJob) else _page(job)
-    except (Exception, MemoryError) as error:
+    except MemoryError:
+        raise SystemExit(1) from None  # what it has taken is not given back: the next one starts new
+    except Exception as error:
         clause = f"breaks the reader ({type(error).__name__})"
         return Answer(unread=Unread(kind="crash", clause=clause))
 

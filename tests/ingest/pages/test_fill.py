@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from ingest import feeds
+from ingest.ledger import PollReport
 from store.tables import feeds as feeds_table
 from tests.ingest.conftest import World, item, rss, running
 from tests.ingest.pages.html import HEADLINE, TEASER, article, page, paragraphs
@@ -44,6 +45,16 @@ def brief(world: World, n: int | str, place: str = "Lowmere", **given: str) -> s
 
 def asked(world: World, path: str) -> int:
     return sum(1 for r in world.site.requests if r.path == path)
+
+
+async def again(world: World, after: timedelta = timedelta(hours=1)) -> PollReport:
+    """Poll the one feed `after` so long, due or not."""
+    if world._poller is None:
+        (report,) = await world.polled(after)
+        return report
+    await world.clock.sleep_until(world.clock.now() + after, asyncio.Event())
+    (feed,) = feeds.listing(world.engine)
+    return await world._poller.poll(feed)
 
 
 def full(world: World, path: str = "/feed") -> None:
