@@ -18,6 +18,7 @@ from ingest.fates import REVISED, STORED, Candidate, Known, Seen, Tally
 from store.engine import reading, translated
 from store.tables import feed_items, feeds, identities
 from stream import records
+from stream.errors import Unavailable
 from stream.log.contract import Log, Producer
 from stream.records import Article
 
@@ -25,6 +26,11 @@ from stream.records import Article
 _KEYS = 5_000
 
 Save = Callable[[sa.Connection], None]
+
+
+class Overtaken(Unavailable):
+    """Another process stored an article between our look-up and our save. What is known now may
+    give other fates: decide again."""
 
 
 class Delivery(Struct, kw_only=True):
@@ -41,6 +47,7 @@ class Delivery(Struct, kw_only=True):
     missed: bool = False  # set: the feed showed nothing that it had shown before
     fresh: int = 0  # set: items that the feed had never shown before
     new: list[Candidate] = []  # set: what was appended
+    stored: set[str] = set()  # set: the ids among them that nobody knew
 
 
 class Intake:
@@ -64,14 +71,14 @@ class Intake:
     def take(self, deliveries: Sequence[Delivery], save: Save) -> None:
         """Give each candidate its fate in its delivery's tally, one delivery after the other,
         append the new ones and save all together. `save(connection)` runs in the saving
-        transaction. Raises Unavailable when the log or the database is away: then nothing was
-        saved."""
+        transaction. Raises Unavailable when the log or the database is away, and Overtaken: then
+        nothing was saved."""
         known, shown = self._look_up(deliveries)
         for delivery, seen in zip(deliveries, shown, strict=True):
             _decide(delivery, known, seen)
         self._append([c.article for d in deliveries for c in d.new])
         with translated(), self._engine.begin() as db:
-            _save_identities(db, [c for d in deliveries for c in d.new], known)
+            _save_identities(db, deliveries, known)
             _save_items(db, deliveries)
             save(db)
 
@@ -132,6 +139,8 @@ def _decide(delivery: Delivery, known: dict[str, Known], seen: dict[str, Seen]) 
         fate, reason = fates.decide(candidate, known, seen, delivery.source)
         if fate in (STORED, REVISED):
             delivery.new.append(candidate)
+            if fate == STORED:
+                delivery.stored.add(candidate.article.id)
             if candidate.page:
                 reason = f"{reason or 'new'}; {candidate.page}"
             if fates.finish(candidate, known, delivery.source, delivery.outlet):
@@ -185,7 +194,11 @@ def _rows(db: sa.Connection, query: sa.Select[Any], column: Any, keys: Sequence[
 # -- writing ---------------------------------------------------------------------------------------
 
 
-def _save_identities(db: sa.Connection, new: Sequence[Candidate], known: dict[str, Known]) -> None:
+def _save_identities(
+    db: sa.Connection, deliveries: Sequence[Delivery], known: dict[str, Known]
+) -> None:
+    new = [c for d in deliveries for c in d.new]
+    stored = {article_id for d in deliveries for article_id in d.stored}
     rows = {
         c.article.id: {
             "article_id": c.article.id,
@@ -199,7 +212,13 @@ def _save_identities(db: sa.Connection, new: Sequence[Candidate], known: dict[st
         }
         for c in new
     }
-    upsert(db, identities, [rows[key] for key in sorted(rows)])  # one order of locking for all
+    ordered = [rows[key] for key in sorted(rows)]  # one order of locking for all
+    upsert(db, identities, [row for row in ordered if row["article_id"] not in stored])
+    if first := [row for row in ordered if row["article_id"] in stored]:
+        try:
+            db.execute(identities.insert(), first)
+        except sa.exc.IntegrityError as error:
+            raise Overtaken("another process stores the same articles; try again") from error
 
 
 def _save_items(db: sa.Connection, deliveries: Sequence[Delivery]) -> None:

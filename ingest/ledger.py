@@ -19,7 +19,7 @@ from ingest.blackout import Blackout
 from ingest.fates import DEAD, REVISED, STORED, Candidate, Tally
 from ingest.feeds import Feed
 from ingest.fetch import Fetched, NotModified
-from ingest.intake import Delivery, Intake
+from ingest.intake import Delivery, Intake, Overtaken
 from ingest.items import Document
 from ingest.outcome import News, after_error, after_success
 from ingest.pages import page
@@ -32,6 +32,8 @@ from stream.errors import DatelineError
 _say = structlog.get_logger("dateline.ingest")
 # Feeds are counted by health this often (seconds): what Prometheus usually asks for.
 _COUNT_S = 15.0
+# Times in a row that other pollers may store the same articles first; once is rare.
+_OVERTAKEN = 5
 _UPDATE = feeds_table.update().where(feeds_table.c.id == sa.bindparam("feed_id"))
 
 
@@ -106,7 +108,7 @@ class Ledger:
         looked for by halves, so that it costs its own feed only; what concerns all (the log or
         the database is away) comes back for each of them, and nothing was saved then."""
         try:
-            reports = self._settle(outcomes)
+            reports = self._settle_again(outcomes)
             self._count()
             return list(reports)
         except DatelineError as error:
@@ -125,6 +127,12 @@ class Ledger:
         """Its items that are new or edited, as far as the feed's own words go. Writes nothing."""
         there = self._intake.feeds([o.feed.id])
         return self._intake.preview(_delivery(o, there[o.feed.id])) if there else []
+
+    def _settle_again(self, outcomes: Sequence[Outcome]) -> list[PollReport]:
+        for _ in range(_OVERTAKEN):
+            with suppress(Overtaken):
+                return self._settle(outcomes)
+        return self._settle(outcomes)
 
     def _settle(self, outcomes: Sequence[Outcome]) -> list[PollReport]:
         there = self._intake.feeds([o.feed.id for o in outcomes if isinstance(o, Brought)])

@@ -145,6 +145,27 @@ def test_a_batch_cut_off_between_append_and_save_is_appended_again(
     assert _gaps(world) == []
 
 
+def test_two_pollers_that_bring_one_article_at_once_book_it_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one saves between this one's look-up and its save."""
+    mine = _brought(world, "https://news.example/a", _item(1), _item(2))
+    other = _brought(world, "https://news.example/b", _item(2), _item(3))
+    real, reports = Intake._append, list[PollReport | Exception]()
+
+    def overtaken(self: Intake, articles: Any) -> None:
+        real(self, articles)
+        if not reports:
+            reports.append(TimeoutError())
+            reports[:] = _settle(world, other)
+
+    monkeypatch.setattr(Intake, "_append", overtaken)
+    reports += _settle(world, mine)
+    counts = [r.counts for r in reports if isinstance(r, PollReport)]
+    assert counts == [{"stored": 2}, {"stored": 1, "duplicate": 1}]
+    assert _gaps(world) == []
+
+
 def test_a_batch_of_polls_without_news_leaves_their_rows(world: World) -> None:
     shown = _brought(world, "https://news.example/a", _item(1))
     _settle(world, shown)
@@ -227,8 +248,9 @@ def test_an_article_lost_on_its_way_to_the_database_is_a_gap(
 ) -> None:
     real = intake._save_identities
 
-    def forgets(db: sa.Connection, new: Any, known: Any) -> None:
-        real(db, new[:-1], known)
+    def forgets(db: sa.Connection, deliveries: Any, known: Any) -> None:
+        del deliveries[0].new[-1]
+        real(db, deliveries, known)
 
     monkeypatch.setattr(intake, "_save_identities", forgets)
     _settle(world, _brought(world, "https://news.example/a", _item(1), _item(2)))
