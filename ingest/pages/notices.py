@@ -18,8 +18,9 @@ from ingest import urls
 from ingest.pages import words
 from ingest.pages.page import Unread
 
-# Letters. Teasers before a wall are one to five paragraphs; whole articles are seldom shorter.
-TEASER = 2_000
+# Letters. Teasers before a wall are one to three paragraphs; where a page speaks of subscribing and
+# shows no more than this, the rest is behind it.
+TEASER = 1_500
 # What remains of a page of suspicion or a missing one when the navigation is gone.
 _NOTICE = 1_500
 # An article's page speaks of what its feed announced: of the long words of headline and summary,
@@ -83,15 +84,14 @@ def _suspicion(f: Facts) -> Unread | None:
     if len(f.text) > _NOTICE:
         return None
     shown = f"{f.title}\n{f.around[:_NOTICE]}\n{f.text}".lower()
-    title = f.title.lower()
     if _speaks_of(f.about, f.text) >= _ABOUT:  # a short article, whatever scripts it carries
         return None
     if words.SUSPICION.search(shown) or words.SUSPICION_MARKUP.search(f.markup):
         return Unread(kind="challenge", clause="asks for proof of being human, or refuses us")
-    if words.MISSING.search(title) or words.MISSING.search(shown[:400]):
-        return Unread(kind="missing", clause="is not there")
     if words.REGION.search(shown):
         return Unread(kind="region", clause="is not shown in this part of the world")
+    if words.MISSING.search(f.title.lower()) or words.MISSING.search(shown[:400]):
+        return Unread(kind="missing", clause="is not there")
     return None
 
 
@@ -99,7 +99,7 @@ def _wall(f: Facts) -> Unread | None:
     behind = Unread(kind="paywall", clause="is behind a paywall")
     if f.locked_part or (f.free is False and len(f.text) <= TEASER):
         return behind
-    if not words.WALL.search(f"{f.around}\n{f.text}".lower()):
+    if not words.WALL.search(f.around.lower()):
         return None
     # A long text counts as whole, unless it breaks off where the wall begins.
     if len(f.text) <= TEASER or f.text.rstrip().endswith(("…", "...")):

@@ -16,7 +16,8 @@ def _any(*phrases: str) -> re.Pattern[str]:
 WALL = _any(
     # English
     r"(?:subscribe|sign up|sign in|log in|register|join|pay) (?:now |today |for free )?to (?:contin"
-    r"ue|read (?:the|this|on|more|full)|keep reading|unlock|finish|access (?:the|this))",
+    r"ue|read (?:the (?:full|whole|rest|entire)|this|on|more|full)|keep reading|unlock|finish"
+    r"|access (?:the|this))",
     r"to (?:continue reading|read the (?:full|rest))",
     r"continue reading (?:with|for|by)",
     r"(?:only|exclusively|reserved|exclusive) (?:available )?(?:for|to) (?:our |paying |paid )*"

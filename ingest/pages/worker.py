@@ -39,7 +39,9 @@ def answer(job: PageJob | RobotsJob) -> Answer:
     try:
         return _robots(job) if isinstance(job, RobotsJob) else _page(job)
     except MemoryError:
-        raise SystemExit(1) from None  # what it has taken is not given back: the next one starts new
+        raise SystemExit(
+            1
+        ) from None  # what it has taken is not given back: the next one starts new
     except Exception as error:
         clause = f"breaks the reader ({type(error).__name__})"
         return Answer(unread=Unread(kind="crash", clause=clause))

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 
 import pytest
 from aiohttp import web
@@ -131,7 +132,7 @@ def _timed(world: World, times: list[datetime], body: bytes) -> Answer:
 
 
 def _gaps(times: list[datetime]) -> list[float]:
-    return [(b - a).total_seconds() for a, b in zip(times, times[1:], strict=False)]
+    return [(b - a).total_seconds() for a, b in pairwise(times)]
 
 
 def test_a_crawl_delay_lies_between_two_pages(world: World) -> None:

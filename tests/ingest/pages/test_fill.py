@@ -14,7 +14,7 @@ from ingest import feeds
 from ingest.ledger import PollReport
 from store.tables import feeds as feeds_table
 from tests.ingest.conftest import World, item, rss, running
-from tests.ingest.pages.html import HEADLINE, TEASER, article, page, paragraphs
+from tests.ingest.pages.html import HEADLINE, TEASER, article, paragraphs
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
