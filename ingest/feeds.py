@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 from msgspec import Struct, structs
 
-from ingest import schedule, urls
-from ingest.settings import IngestSettings
+from ingest import urls
 from store.engine import reading, translated
 from store.tables import feed_items, hosts
 from store.tables import feeds as table
@@ -121,11 +120,11 @@ def sort_out(entries: Iterable[Entry], polled: Iterable[str]) -> Added:
     added = Added()
     for entry in entries:
         url = address(entry.url)
-        same = there.setdefault(key(url), url)
-        if same is url:
-            added.new.append(structs.replace(entry, url=url))
-        else:
+        if same := there.get(key(url)):
             added.known.append((entry, same))
+        else:
+            there[key(url)] = url
+            added.new.append(structs.replace(entry, url=url))
     return added
 
 
@@ -175,8 +174,7 @@ def _insert_new(db: sa.Connection, rows: list[dict[str, object]]) -> None:
 
 
 def _given(entry: Entry) -> dict[str, object]:
-    names = ("title", "outlet", "folder", "full_text")
-    return {name: getattr(entry, name) for name in names if name in table.c}
+    return {name: getattr(entry, name) for name in ("title", "outlet", "folder", "full_text")}
 
 
 def add(

@@ -77,7 +77,7 @@ def test_of_many_the_known_and_repeated_ones_are_told_and_left_alone(world: Worl
     again = Entry(url="http://www.news.example/1/", title="Theirs")
     heard: list[int] = []
     added = feeds.add_many(
-        world.engine, [again, *entries(3), entries(1)[0]], now=START, progress=heard.append
+        world.engine, [again, *(given := entries(3)), given[0]], now=START, progress=heard.append
     )
     assert [e.url for e in added.new] == ["https://news.example/0", "https://news.example/2"]
     assert [(e.url, url) for e, url in added.known] == [

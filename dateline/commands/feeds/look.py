@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -135,33 +134,29 @@ def _detail(engine: Engine, url: str) -> dict[str, Any]:
     import sqlalchemy as sa
 
     from ingest import feeds
-    from store import tables
+    from store import tables, views
     from store.engine import reading, translated
 
     feed = feeds.find(engine, url)
-    f, h, p = tables.feeds, tables.hosts, tables.polls
+    f, h, p, ledger = tables.feeds, tables.hosts, tables.polls, views.v_ledger.table
     with translated(), reading(engine) as connection:
         row = connection.execute(
-            sa.select(f, h.c.owner).join_from(f, h, h.c.host == f.c.host, isouter=True)
+            sa.select(f, h.c.owner)
+            .join_from(f, h, h.c.host == f.c.host, isouter=True)
             .where(f.c.id == feed.id)
-        ).one()  # fmt: skip
+        ).one()
         polls = connection.execute(
-            sa.select(p).where(p.c.source == feed.url).order_by(p.c.at.desc())
-            .limit(_POLLS)
-        ).all()  # fmt: skip
-        since = datetime.now(UTC).replace(hour=0, minute=0, second=0) - timedelta(days=_DAYS - 1)
-        days = Counter[tuple[str, str]]()
-        for poll in connection.execute(sa.select(p).where(p.c.source == feed.url, p.c.at >= since)):
-            day = poll.at.astimezone(UTC).date().isoformat()
-            days[day, "polls"] += 1
-            for name in _COUNTS:
-                days[day, name] += poll._mapping[name]
+            sa.select(p).where(p.c.source == feed.url).order_by(p.c.at.desc()).limit(_POLLS)
+        ).all()
+        days = connection.execute(
+            sa.select(ledger)
+            .where(ledger.c.source == feed.url)
+            .order_by(ledger.c.day.desc())
+            .limit(_DAYS)
+        ).all()
     return {
         **_iso(dict(row._mapping)),
-        "days": [
-            {"day": day} | {name: days[day, name] for name in ("polls", *_COUNTS)}
-            for day in sorted({day for day, _ in days}, reverse=True)
-        ],
+        "days": [dict(day._mapping) for day in days],
         "polls": [_iso(dict(poll._mapping)) for poll in polls],
     }
 
@@ -209,7 +204,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _counted(heading: str, rows: list[dict[str, Any]]) -> Table:
-    numbers = [n for n in ("polls", "status", *_COUNTS) if n in rows[0]]
+    numbers = [n for n in ("polls", "failed", "outcome", "status", *_COUNTS) if n in rows[0]]
     shown = words.table(heading, *numbers, "reasons", right=numbers)
     for row in rows:
         at = row.get("day") or words.moment(datetime.fromisoformat(row["at"]))
