@@ -62,7 +62,7 @@ def test_an_update_period_counts_until_the_feed_itself_contradicts_it() -> None:
 def test_no_wish_makes_us_miss_items() -> None:
     """20 items shown, 100 a day: in under five hours all are replaced."""
     wait = schedule.interval(100, SETTINGS, hints=Hints(ttl=30 * schedule.DAY), shown=20)
-    assert wait == pytest.approx(20 / 100 * schedule.DAY / 2)
+    assert wait == pytest.approx(20 / 100 * schedule.DAY / 5)
 
 
 def test_after_a_gap_the_feed_is_asked_as_soon_as_allowed() -> None:
