@@ -40,7 +40,7 @@ _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
 
 class RefusedAddress(OSError):
-    """The connection would go to an address that may not be asked."""
+    """The connection would go to an address that may not be asked; a sentence why."""
 
 
 class Rule:
@@ -51,20 +51,33 @@ class Rule:
 
     def permits(self, address: str) -> bool:
         """Takes a numeric address; False for anything else."""
-        try:
-            ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
-            ip = ip.ipv4_mapped
-        if any(ip in network for network in self._refuse):
+        ip = _numeric(address)
+        if ip is None or any(ip in network for network in self._refuse):
             return False
         return any(ip in network for network in self._allow) or _public(ip)
+
+    def refusal(self, address: str, name: str = "") -> RefusedAddress:
+        """For an address that is not permitted, and the name that led to it."""
+        what = f"{name} means {address}, which" if name else f"the address {address}"
+        ip = _numeric(address)
+        if ip is not None and any(ip in network for network in self._refuse):
+            return RefusedAddress(f"{what} is in ingest.refuse_networks")
+        return RefusedAddress(
+            f"{what} is not public; name its network in ingest.allow_networks if it should be asked"
+        )
 
 
 def allowed(address: str, networks: Sequence[Network] = ()) -> bool:
     """Is this numeric address public, or in one of these networks?"""
     return Rule(networks).permits(address)
+
+
+def _numeric(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
 
 
 def _public(ip: IPv4Address | IPv6Address) -> bool:

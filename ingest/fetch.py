@@ -9,17 +9,18 @@ from importlib.metadata import version
 from types import TracebackType
 
 import aiohttp
-import structlog
-from msgspec import Struct
 
 from ingest import freshness, hops
-from ingest.addresses import RefusedAddress, Rule
-from ingest.codings import Body, Garbled, TooLarge
+from ingest.addresses import Rule
+from ingest.codings import Body, TooLarge
+from ingest.outcomes import Fetched, FetchError, NotModified, failed, plain
 from ingest.proxies import Proxy
 from ingest.resolver import Resolver
 from ingest.settings import IngestSettings
 from ingest.sockets import Answer, WireLimit, socket_factory
 from stream.errors import UsageError
+
+__all__ = ["FetchError", "Fetched", "Fetcher", "NotModified"]
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PERMANENT = {301, 308}
@@ -41,33 +42,6 @@ _ACCEPT = (
     "application/rss+xml, application/atom+xml, application/feed+json;q=0.9, "
     "application/rdf+xml;q=0.8, application/xml;q=0.7, text/xml;q=0.7, */*;q=0.1"
 )
-_say = structlog.get_logger("dateline.ingest")
-
-
-class Fetched(Struct, kw_only=True):
-    body: bytes
-    status: int
-    content_type: str
-    final_url: str  # after redirects: where relative links start from
-    etag: str | None = None
-    last_modified: str | None = None
-    max_age: float | None = None  # seconds
-    moved_to: str | None = None  # where an unbroken chain of 301 and 308 leads
-    links: str = ""  # its Link headers, in which a page may name its feeds
-
-
-class NotModified(Struct, kw_only=True):
-    status: int = 304
-    max_age: float | None = None
-    moved_to: str | None = None
-
-
-class FetchError(Struct, kw_only=True):
-    # timeout, connection, tls, proxy, address, redirect, status, encoding, too-large, url
-    kind: str
-    sentence: str
-    status: int | None = None
-    retry_after: float | None = None  # seconds
 
 
 class Fetcher:
@@ -141,19 +115,26 @@ class Fetcher:
                     url, headers, conditional, max_bytes or self._settings.max_bytes
                 )
         except Exception as error:
-            return self._failed(error)
+            return failed(error, self._settings)
 
     async def _follow(
         self, url: str, headers: dict[str, str], conditional: bool, limit: int
     ) -> Fetched | NotModified | FetchError:
         moved: str | None = None
-        permanent = True
+        permanent, location, status = True, "", 0
         for hop in range(self._settings.max_redirects + 1):
             try:
+                if hop:
+                    before, url = url, hops.target(url, location)
+                    # Moving for good is the owner's word: not after somebody's temporary redirect,
+                    # and never from https to http, which anybody on the way could say.
+                    permanent &= status in _PERMANENT and not hops.downgrade(before, url)
                 to = hops.asked(url)
             except ValueError as error:
                 kind = "redirect" if hop else "url"
-                return FetchError(kind=kind, sentence=f"not to be asked: {_plain(error)}")
+                return FetchError(kind=kind, sentence=f"not to be asked: {plain(error)}")
+            if hop and permanent:
+                moved = str(to)
             if self._proxy:
                 await self._proxy.check(to)
             # The validators go to every hop: they came from the end of the chain, and each poll of
@@ -161,20 +142,13 @@ class Fetcher:
             # another host learns is the name of a version.
             async with self._session.get(to, headers=headers, allow_redirects=False) as answer:
                 assert isinstance(answer, Answer)
-                if answer.status not in _REDIRECTS:
+                status = answer.status
+                if status not in _REDIRECTS:
                     return await self._read(answer, conditional, limit, moved)
-                location = answer.headers.get("Location")
-            if not location:
-                return FetchError(
-                    kind="redirect",
-                    sentence=f"redirected ({answer.status}) without saying where to",
-                    status=answer.status,
-                )
-            before, url = url, hops.target(url, location)
-            # Moving for good is the owner's word: not after somebody's temporary redirect, and
-            # never from https to http, which anybody on the way could say from then on.
-            permanent &= answer.status in _PERMANENT and not hops.downgrade(before, url)
-            moved = url if permanent else moved
+                location = answer.headers.get("Location", "")
+            if not location.strip():
+                sentence = f"redirected ({status}) without saying where to"
+                return FetchError(kind="redirect", sentence=sentence, status=status)
         return FetchError(
             kind="redirect", sentence=f"more than {self._settings.max_redirects} redirects in a row"
         )
@@ -188,7 +162,7 @@ class Fetcher:
         if answer.status not in _WHOLE:
             return FetchError(
                 kind="status",
-                sentence=_plain(f"the server answered {answer.status} {answer.reason or ''}"),
+                sentence=plain(f"the server answered {answer.status} {answer.reason or ''}"),
                 status=answer.status,
                 retry_after=freshness.retry_after(headers),
             )
@@ -210,47 +184,14 @@ class Fetcher:
         return Fetched(
             body=whole,
             status=answer.status,
-            content_type=_plain(headers.get("Content-Type", ""), 500),
+            content_type=plain(headers.get("Content-Type", ""), 500),
             final_url=str(answer.url),
             etag=_validator(headers.get("ETag")),
             last_modified=_dated(headers.get("Last-Modified")),
             max_age=freshness.lifetime(headers),
             moved_to=moved,
-            links=_plain(", ".join(headers.getall("Link", ())), _MAX_HEADER),
+            links=plain(", ".join(headers.getall("Link", ())), _MAX_HEADER),
         )
-
-    def _failed(self, error: Exception) -> FetchError:
-        s = self._settings
-        if isinstance(error, TimeoutError):
-            return FetchError(kind="timeout", sentence=f"no whole answer within {s.deadline:g} s")
-        inner: BaseException | None = error
-        while inner is not None:
-            if isinstance(inner, RefusedAddress):
-                sentence = (
-                    f"{inner}; name its network in ingest.allow_networks if it should be asked"
-                )
-                return FetchError(kind="address", sentence=sentence)
-            if isinstance(inner, WireLimit):
-                return FetchError(kind="too-large", sentence=str(inner))
-            inner = getattr(inner, "os_error", None) or inner.__cause__
-        why = _plain(getattr(error, "message", "") or error) or type(error).__name__
-        if isinstance(error, aiohttp.ClientSSLError):
-            sentence = f"no trusted connection ({why}); ingest.ca_file can name your own authority"
-            return FetchError(kind="tls", sentence=sentence)
-        if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
-            status = getattr(error, "status", None)
-            said = f"answered {status}" if status else "cannot be reached"
-            return FetchError(kind="proxy", sentence=f"the proxy of ingest.proxy {said}")
-        if isinstance(error, aiohttp.ClientConnectorError):
-            return FetchError(kind="connection", sentence=f"cannot connect ({why})")
-        if isinstance(error, aiohttp.ClientPayloadError | Garbled):
-            sentence = f"the answer was cut short or garbled ({why})"
-            return FetchError(kind="encoding", sentence=sentence)
-        if isinstance(error, aiohttp.InvalidURL):
-            return FetchError(kind="url", sentence="not to be asked: the host is no name")
-        if not isinstance(error, aiohttp.ClientError | OSError):
-            _say.exception("ingest.fetch_broke", exc_info=error)
-        return FetchError(kind="connection", sentence=f"no usable answer ({why})")
 
 
 def _agent(settings: IngestSettings) -> str:
@@ -271,12 +212,6 @@ def _trusted(settings: IngestSettings) -> ssl.SSLContext | bool:
             f"it cannot be read ({error.strerror or error})"
         ) from None
     return context
-
-
-def _plain(text: object, length: int = 250) -> str:
-    """One line without control characters: it goes to terminals, logs and the database."""
-    line = " ".join(str(text)[: length * 4].split())
-    return "".join(c if c.isprintable() else "?" for c in line)[:length]
 
 
 def _validator(value: str | None) -> str | None:

@@ -52,4 +52,4 @@ class Proxy:
             return
         for each in found:
             if not self._rule.permits(each["host"]):
-                raise RefusedAddress(f"{host} means {each['host']}, which is not public")
+                raise self._rule.refusal(each["host"], host)

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from ingest.addresses import RefusedAddress, Rule
+from ingest.addresses import Rule
 
 
 class Resolver(AbstractResolver):
@@ -32,8 +32,8 @@ class Resolver(AbstractResolver):
         found = await self._ask(host, port, family)
         rule = self._rule
         kept = [f for f in found if rule is None or rule.permits(f["host"])]
-        if found and not kept:
-            raise RefusedAddress(f"{host} means {found[0]['host']}, which is not public")
+        if rule is not None and found and not kept:
+            raise rule.refusal(found[0]["host"], host)
         return kept
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 import aiohttp
 from aiohttp.connector import Connection
 
-from ingest.addresses import RefusedAddress, Rule
+from ingest.addresses import Rule
 
 AddrInfo = tuple[int, int, int, str, Any]
 
@@ -88,7 +88,7 @@ def socket_factory(rule: Rule | None, limit: int) -> Callable[[AddrInfo], socket
     def make(info: AddrInfo) -> socket.socket:
         family, kind, protocol, _, address = info
         if rule is not None and not rule.permits(address[0]):
-            raise RefusedAddress(f"the address {address[0]} is not public")
+            raise rule.refusal(address[0])
         made = CountedSocket(family, kind, protocol)
         made.setblocking(False)
         made.limit = limit

@@ -262,6 +262,8 @@ def test_an_operator_refuses_a_network_that_looks_public() -> None:
     assert not rule.permits("10.9.0.1")
     assert not rule.permits("93.184.216.34")
     assert rule.permits("93.185.0.1")
+    assert "refuse_networks" in str(rule.refusal("10.9.0.1", "inside.example"))
+    assert "allow_networks" in str(rule.refusal("192.168.0.1"))
 
 
 @pytest.mark.parametrize(

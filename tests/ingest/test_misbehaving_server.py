@@ -443,6 +443,13 @@ def test_a_redirect_to_nowhere_is_an_error(location: str) -> None:
     assert len(server.requests) == 1
 
 
+def test_where_a_feed_has_moved_can_be_stored() -> None:
+    found, _ = fetched(going("/é\udce9 x#y", status="301 Moved"))
+    assert isinstance(found, Fetched)
+    assert found.moved_to == found.final_url
+    assert found.moved_to.endswith("/%C3%A9%E9%20x")
+
+
 def test_a_line_end_in_a_redirect_starts_no_header() -> None:
     for trick in ("/b%0d%0aX-Evil: 1", "/b\rX-Evil: 1", "/b\u560a\u560dX-Evil: 1"):
         found, server = fetched(going(trick))
