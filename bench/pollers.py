@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 # In flight at once, for everybody who can: loopback has no latency to hide.
 CONCURRENCY = 32
@@ -102,12 +103,23 @@ async def dateline(urls: list[str], folder: Path) -> AsyncIterator[Pass]:
     from stream.telemetry import configure_logs
 
     class Later(WallClock):
-        """The wall's time, put forward between two passes so that every feed is due again."""
+        """The wall's time, put forward before each pass so that every feed is due."""
 
         ahead = timedelta(0)
+        sleepers: ClassVar[set[asyncio.Event]] = set()
 
         def now(self) -> datetime:
             return super().now() + self.ahead
+
+        async def sleep_until(self, until: datetime, wake: asyncio.Event) -> None:
+            self.sleepers.add(wake)
+            await super().sleep_until(until, wake)
+            self.sleepers.discard(wake)
+
+        def jump(self) -> None:
+            self.ahead += timedelta(days=2)  # beyond any interval
+            for wake in self.sleepers:
+                wake.set()
 
     configure_logs("info", json_lines=True)
     engine = open_database(folder / "dateline.db", upgrade=True)
@@ -119,28 +131,54 @@ async def dateline(urls: list[str], folder: Path) -> AsyncIterator[Pass]:
         concurrency=CONCURRENCY,
         parse_workers=os.cpu_count() or 1,
     )
-    clock = Later()
-    feeds.add_many(engine, [feeds.Entry(url=url) for url in urls[:WARM_UP]], now=clock.now())
+    clock, stop = Later(), asyncio.Event()
+
+    async def polled(count: int) -> dict[str, int]:
+        """Put the clock forward and wait until so many polls have been saved."""
+        before = _counters()
+        clock.jump()
+        while (now := _counters())["polls"] - before["polls"] < count:
+            if running.done():
+                running.result()
+            await asyncio.sleep(0.005)
+        if now["failed"]:
+            raise SystemExit(f"polls failed; see {folder}")
+        return {name: now[name] - before[name] for name in ("items", "unchanged")}
+
     language.load()
-    async with Poller(engine, log, settings, clock) as poller:
-        await poller.poll_due()
-        for url in urls[:WARM_UP]:
-            feeds.set_state(engine, url, "paused", now=clock.now())
-        feeds.add_many(engine, [feeds.Entry(url=url) for url in urls[WARM_UP:]], now=clock.now())
-
-        async def everything() -> dict[str, int]:
-            clock.ahead += timedelta(days=2)  # beyond any interval
-            done = await poller.poll_due()
-            if any(r.outcome not in ("ok", "unchanged") for r in done):
-                raise SystemExit(f"a poll failed: {[r for r in done if r.error][:3]}")
-            return {
-                "items": sum(r.counts.get("stored", 0) for r in done),
-                "unchanged": sum(r.outcome == "unchanged" for r in done),
-            }
-
-        yield everything
+    feeds.add_many(engine, [feeds.Entry(url=url) for url in urls[:WARM_UP]], now=clock.now())
+    running = asyncio.create_task(Poller(engine, log, settings, clock).run(stop))
+    await polled(WARM_UP)
+    for url in urls[:WARM_UP]:
+        feeds.set_state(engine, url, "paused", now=clock.now())
+    # Due after the next jump; the poller takes up what was added when it next looks.
+    soon = clock.now() + timedelta(days=1)
+    feeds.add_many(engine, [feeds.Entry(url=url) for url in urls[WARM_UP:]], now=soon)
+    await asyncio.sleep(6)
+    yield lambda: polled(len(urls) - WARM_UP)
+    stop.set()
+    await running
     log.close()
     engine.dispose()
+
+
+def _counters() -> dict[str, int]:
+    """What the poller's own metrics say since the process began."""
+    from prometheus_client import REGISTRY
+
+    names = ("dateline_ingest_polls_total", "dateline_ingest_items_total")
+    count = {
+        next(iter(sample.labels.values())): int(sample.value)
+        for metric in REGISTRY.restricted_registry(names).collect()
+        for sample in metric.samples
+        if sample.name in names
+    }
+    items, unchanged = count.pop("stored", 0), count.get("unchanged", 0)
+    for fate in ("revised", "duplicate", "filtered", "dead"):
+        count.pop(fate, None)
+    polls = sum(count.values())
+    failed = polls - unchanged - count.get("ok", 0)
+    return {"polls": polls, "failed": failed, "unchanged": unchanged, "items": items}
 
 
 NAMES = {"reader": reader, "bare": bare, "dateline": dateline}
