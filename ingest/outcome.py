@@ -84,7 +84,7 @@ def after_success(
         **moves.watch(feed, moved_to, now),
     }
     if news is not None:
-        columns |= _of_document(feed, now, news)
+        columns |= _of_document(feed, now, news, settings)
     after = structs.replace(feed, **columns)
     wait = _wait(after, now, settings, max_age, missed=news is not None and news.missed)
     columns["interval_s"] = wait
@@ -122,7 +122,7 @@ def _wait(
     )  # fmt: skip
 
 
-def _of_document(feed: Feed, now: datetime, news: News) -> dict[str, Any]:
+def _of_document(feed: Feed, now: datetime, news: News, settings: IngestSettings) -> dict[str, Any]:
     hints = msgspec.to_builtins(news.hints)
     columns: dict[str, Any] = {"hints": hints or None, "shown": news.shown, "flaw": news.flaw}
     if news.twin is not None:
@@ -135,7 +135,13 @@ def _of_document(feed: Feed, now: datetime, news: News) -> dict[str, Any]:
             columns["longest_pause"] = rhythm.first_longest(past, now)
     elif news.fresh or news.changed:
         columns["last_new"] = now
-        columns["longest_pause"] = rhythm.longest(
-            feed.longest_pause, max(now - feed.last_new, timedelta())
-        )
+        columns["longest_pause"] = rhythm.longest(feed.longest_pause, _pause(feed, now, settings))
     return columns
+
+
+def _pause(feed: Feed, now: datetime, settings: IngestSettings) -> timedelta:
+    """How long the feed had brought nothing until now. Longer than `max_interval` we never wait:
+    the time in which nobody asked beyond that was an outage of ours and no pause of the feed."""
+    last_new, asked = feed.last_new or now, feed.last_ok or now
+    wait = min(now - asked, timedelta(seconds=settings.max_interval))
+    return max(asked - last_new + wait, timedelta())

@@ -38,8 +38,10 @@ def longest(before: float | None, pause: timedelta) -> float:
 
 
 def first_longest(dates: Sequence[datetime], now: datetime) -> float | None:
-    """The same from the dates in a first document; None when they tell too little."""
+    """The same from the dates in a first document, of its newer half (feeds pin old pieces);
+    None when they tell too little."""
     past = sorted(d for d in dates if now - STALE_AFTER < d <= now)
+    past = past[len(past) // 2 :]
     pauses = [(b - a).total_seconds() for a, b in pairwise(past)]
     return max(pauses, default=None)
 

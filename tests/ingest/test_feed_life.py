@@ -196,12 +196,13 @@ def test_a_feed_that_falls_silent_is_told_to_the_operator_and_its_return_too(wor
         url = _add(world, "/a")
         for n in range(20):
             world.site.pages["/a"] = rss(item(n, date=None))
-            await world.polled()
+            for _ in range(4):
+                await world.polled(6 * HOUR)
         assert told() == ""
-        for _ in range(3):
-            await world.polled()
+        for _ in range(9):
+            await world.polled(6 * HOUR)
         assert told() == "", "three days are three times its usual day, and not more"
-        await world.polled()
+        await world.polled(6 * HOUR)
         assert f"A feed has fallen silent: {url}" in told()
         await world.polled()
         assert told() == ""

@@ -119,7 +119,9 @@ def test_silence_is_measured_by_the_feeds_own_pauses() -> None:
 
 def test_nobody_is_silent_because_we_did_not_ask() -> None:
     """The poller was off for ten days; then the feed has news."""
-    assert _brought(_lively(), START + 10 * DAY).health == "ok"
+    back = _brought(_lively(), START + 10 * DAY)
+    assert back.health == "ok"
+    assert back.longest_pause == pytest.approx(8 * 3600, rel=0.01), "no pause of the feed's own"
 
 
 def test_a_feed_that_is_hardly_known_gets_eight_days() -> None:
