@@ -157,6 +157,8 @@ class _Search:
                 self._result.aside.append(found)
             else:
                 kept.append((found, names))
+        if not kept:  # comments are all there is
+            kept, self._result.aside = self._items, []
         self._result.found = sorted((f for f, _ in kept), key=lambda f: f.items == 0)
 
 

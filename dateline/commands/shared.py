@@ -70,6 +70,7 @@ def console() -> Console:
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
     """A table for people; `empty` is said instead when there is nothing to show."""
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     if not rows:
@@ -77,7 +78,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: st
         return
     table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        table.add_row(*["" if cell is None else str(cell) for cell in row])
+        # Titles come from anywhere: "[/b]" in one is text, not an end of something.
+        table.add_row(*["" if cell is None else escape(str(cell)) for cell in row])
     console().print(table)
 
 

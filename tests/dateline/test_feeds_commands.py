@@ -7,8 +7,10 @@ also as one of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import pty
 import subprocess
 import sys
 import threading
@@ -98,7 +100,7 @@ def test_the_one_feed_of_a_page_is_added(run: Run, site: Site) -> None:
     site.pages["/rss"] = rss(item(1), title="The [b]one[/b]")
     done = run("add", site.url("/"))
     assert done.returncode == 0, done.stderr
-    assert f"Added {site.url('/rss')} (The [b]one[/b])." in done.stdout
+    assert f"Added {site.url('/rss')}: The [b]one[/b]; rss20, 1 item, the newest" in done.stdout
     again = run("add", site.url("/rss"))
     assert "polled already" in again.stdout
     assert polled(run) == [site.url("/rss")]
@@ -119,6 +121,28 @@ def test_of_several_feeds_none_is_guessed(run: Run, tmp_path: Path, site: Site) 
     assert both[0]["added"] == [site.url("/sport")]
     assert both[0]["known"] == [site.url("/world")]
     assert [f["items"] for f in both[0]["found"]] == [1, 2]
+
+
+def test_a_person_is_asked_which(run: Run, tmp_path: Path, site: Site) -> None:
+    site.pages["/"] = declared("/world", "/sport", "/arts")
+    for n, path in enumerate(("/world", "/sport", "/arts")):
+        site.pages[path] = rss(item(n))
+    ours, theirs = pty.openpty()
+    os.write(ours, b"4\n3,1\n")  # 4 there is not, so it is asked again
+    process = subprocess.Popen(
+        command("feeds", "add", site.url("/")), cwd=tmp_path, stdin=theirs, stdout=theirs,
+        stderr=subprocess.DEVNULL, env={**environment(), **dict(os.environ)},
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        with contextlib.suppress(OSError):  # Linux says EIO at the end of a terminal
+            while os.read(ours, 65536):
+                pass
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        os.close(ours)
+    assert polled(run) == [site.url("/arts"), site.url("/world")]
 
 
 def test_a_good_address_is_added_beside_a_bad_one(run: Run, tmp_path: Path, site: Site) -> None:

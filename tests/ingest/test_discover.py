@@ -151,6 +151,12 @@ def test_one_feed_in_two_formats_and_comments_are_no_choice(site: Site) -> None:
     ]
 
 
+def test_comments_are_offered_when_there_is_nothing_else(site: Site) -> None:
+    site.pages["/"] = page(declared("/comments/feed"))
+    site.pages["/comments/feed"] = rss(item(1))
+    assert paths(site, found(site)) == ["/comments/feed"]
+
+
 def test_feeds_without_items_come_last(site: Site) -> None:
     site.pages["/"] = page(declared("/empty") + declared("/full"))
     site.pages["/empty"], site.pages["/full"] = rss(), rss(item(1))

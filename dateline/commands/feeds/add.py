@@ -49,42 +49,41 @@ def add(
         raise UsageError("--all and --first exclude each other; give one of them")
     config = settings(db)
     addresses = [address(url) for url in urls]  # a mistyped one stops before anything is asked
+    watched = not json and sys.stdin.isatty() and sys.stdout.isatty()
+    picks: list[tuple[Discovery, list[str]]] = []
     if no_check:
-        results = [Discovery(target=url) for url in addresses]
-        chosen = [[url] for url in addresses]
+        picks = [(Discovery(target=url), [url]) for url in addresses]
     else:
-        results = _discovered(urls, config.ingest)
-        ask = not json and not (all_ or first) and sys.stdin.isatty() and sys.stdout.isatty()
-        chosen = []
-        for result in results:
+        for result in _discovered(urls, config.ingest):
             if not json:
                 _show(result)
             taken = result.found[: None if all_ or len(result.found) == 1 else int(first)]
-            if not taken and ask and result.found:
+            if not taken and result.found and watched:
                 taken = _asked(result.found)
-            chosen.append([found.url for found in taken])
-    titles = {found.url: found.title or None for result in results for found in result.found}
+            picks.append((result, [found.url for found in taken]))
+    found = {found.url: found for result, _ in picks for found in result.found}
     entries = [
         Entry(
-            url=url, title=titles.get(url), outlet=outlet, full_text=full_text,
-            folder="/".join(folder_names(folder)) or None,
+            url=url, title=(found[url].title or None) if url in found else None, outlet=outlet,
+            folder="/".join(folder_names(folder)) or None, full_text=full_text,
         )
-        for urls_of_one in chosen
-        for url in urls_of_one
+        for _, mine in picks
+        for url in mine
     ]  # fmt: skip
     added = None
     if entries:
         with to_write(config) as engine:
             added = add_many(engine, entries, replace=True)
     if json:
-        print_json([_plain(r, mine, added) for r, mine in zip(results, chosen, strict=True)])
+        print_json([_plain(result, mine, added) for result, mine in picks])
     elif added:
-        _say(added)
-    failed = [result for result in results if result.refusal]
-    unclear = [r for r, mine in zip(results, chosen, strict=True) if r.found and not mine]
-    if failed:
+        _say(added, found)
+    if failed := [result for result, _ in picks if result.refusal]:
         raise DatelineError("; ".join(f"{r.target}: {r.refusal}" for r in failed))
-    if unclear and not (not json and not no_check and ask):
+    unclear = [result for result, mine in picks if not mine]
+    if unclear and watched:
+        typer.echo("Nothing else was added." if added else "Nothing was added.")
+    elif unclear:
         raise UsageError(
             "; ".join(f"{r.target} has {len(r.found)} feeds" for r in unclear)
             + ": name the one to add, or give --first or --all"
@@ -145,14 +144,21 @@ def _asked(found: list[Found]) -> list[Found]:
             return [found[int(n) - 1] for n in dict.fromkeys(numbers)]
 
 
-def _say(added: Added) -> None:
+def _say(added: Added, found: dict[str, Found]) -> None:
     out = words.out()
     for entry in added.new:
-        title = f" ({entry.title})" if entry.title else ""
-        out.print(words.text(f"Added {entry.url}{title}."), soft_wrap=True)
+        about = f": {_about(found[entry.url])}" if entry.url in found else ""
+        out.print(words.text(f"Added {entry.url}{about}."), soft_wrap=True)
     for entry, url in added.known:
         same = "" if entry.url == url else f" as {url}"
         out.print(words.text(f"{entry.url} is polled already{same}."), soft_wrap=True)
+
+
+def _about(found: Found) -> str:
+    newest = f", the newest of {words.moment(found.newest)} UTC" if found.newest else ""
+    language = f", in {found.language}" if found.language else ""
+    items = words.many(found.items, "item")
+    return f"{found.title or 'no title'}; {found.kind}, {items}{newest}{language}"
 
 
 def _plain(result: Discovery, mine: list[str], added: Added | None) -> dict[str, Any]:
