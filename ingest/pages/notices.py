@@ -32,6 +32,9 @@ _LONG_WORD = re.compile(
     r"|(?=([\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}))"
 )
 
+# What a Chinese, Japanese or Korean letter says beyond one of an alphabet, in letters.
+_DENSE, _DENSE_LETTER = 1.5, re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
 _CONSENT_HOST = re.compile(
     r"^(?:consent|myprivacy|privacy-gate|cmp|choices|cookie-?consent|guce)\.|\.privacy-mgmt\.com$"
 )
@@ -97,12 +100,13 @@ def _suspicion(f: Facts) -> Unread | None:
 
 def _wall(f: Facts) -> Unread | None:
     behind = Unread(kind="paywall", clause="is behind a paywall")
-    if f.locked_part or (f.free is False and len(f.text) <= TEASER):
+    short = _length(f.text) <= TEASER
+    if f.locked_part or (f.free is False and short):
         return behind
-    if not words.WALL.search(f.around.lower()):
+    if f.free or not words.WALL.search(f.around.lower()):
         return None
     # A long text counts as whole, unless it breaks off where the wall begins.
-    if len(f.text) <= TEASER or f.text.rstrip().endswith(("…", "...")):
+    if short or f.text.rstrip().endswith(("…", "...")):
         return behind
     return behind if words.WALL.search(f.text[-200:].lower()) and f.free is False else None
 
@@ -123,6 +127,11 @@ def _strange(f: Facts) -> Unread | None:
     if _speaks_of(f.about, f"{f.title}\n{f.text}") < _ABOUT:
         return Unread(kind="other", clause="speaks of something else than its feed's item")
     return None
+
+
+def _length(text: str) -> float:
+    """Letters, as if all were Latin."""
+    return len(text) + _DENSE * sum(1 for _ in _DENSE_LETTER.finditer(text))
 
 
 def _speaks_of(about: str, text: str) -> float:
