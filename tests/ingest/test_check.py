@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ingest import feeds
-from ingest.check import Checked, check, check_all
+from ingest.check import check, check_all
+from ingest.checked import Checked
 from ingest.settings import IngestSettings
 from stream.errors import UsageError
 from tests.ingest.conftest import START, World, item, rss, running

@@ -13,7 +13,7 @@ from dateline.commands.feeds import words
 from dateline.commands.shared import Db, Json, settings
 
 if TYPE_CHECKING:
-    from ingest.check import Checked
+    from ingest.checked import Checked
 
 # From here on there is room for what most people do not look for first.
 _ROOMY = 130
