@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import structlog
 from prometheus_client import Gauge
 
-from ingest import feeds, process
+from ingest import feeds, process, schedule
 from ingest.agenda import Agenda
 from ingest.clock import Clock
 from ingest.feeds import Feed
@@ -122,20 +122,21 @@ class Keeper:
             await asyncio.sleep(_LOOK_S)
 
     async def look(self, *, everything: bool = False) -> None:
-        """One look at the database; `everything`: take and read all there is, changed or not.
-        Raises Unavailable."""
+        """One look at the database; `everything`: read all feeds, changed or not. Raises
+        Unavailable."""
         await self._note_holds()
         signs, before = await self._on_thread(self._leases.signs), self._signs
+        same = before is not None and (signs.live, signs.feeds) == (before.live, before.feeds)
         if (
-            everything
-            or before is None
-            or (signs.live, signs.feeds) != (before.live, before.feeds)
+            not same
             or signs.dead
             or signs.free & self._wanted
             or self._leaving
             or _uptime() - self._renewed >= self._length * _RENEW_AFTER
         ):
             await self._share(signs)
+            everything = True
+        if everything:
             await self._read(None)
             self._signs = signs
             return
@@ -226,6 +227,7 @@ class Keeper:
             if feed.id in self._begun:  # what was read may be older than what its poll found
                 self._again.add(feed.id)
             elif feed.host in self._mine and feed.host not in self._leaving:
+                feed.next_at = schedule.believed(feed.next_at, feed.last_at, self._clock.now())
                 self._agenda.put(feed)
         for feed_id in (self._agenda.ids() if ids is None else set(ids)) - there:
             self._agenda.drop(feed_id)

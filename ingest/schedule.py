@@ -25,6 +25,9 @@ _POLLS_PER_ITEM = 3.0
 # with twice 5.4 at 133. A profile of the hours, learnt on the way, would save every tenth poll
 # (6.0 at 105): not worth 24 numbers a feed.
 _RATE_HALF_LIFE = DAY
+# … or of two of the feed's own gaps, so that the rate of a slow feed does not fade to nothing
+# between its items; but a week at most, so that one which awakes is followed within days.
+_LONGEST_HALF_LIFE = 7 * DAY
 # Without dates or history: as if it brought an item an hour.
 _UNKNOWN_RATE = 24.0
 # Feeds added together, or that failed together, drift apart: each always waits a share of its
@@ -39,6 +42,8 @@ _TURNOVERS = 0.2
 # Feeds that sleep until the same full hour wake over a quarter of it.
 _WAKING = 900.0
 _HOUR = timedelta(hours=1)
+# Clocks of machines that share feeds are closer than this, or many other things fail.
+_SKEW = _HOUR
 # A host that says 429 without saying how long is left alone for a minute, as many limits count
 # requests a minute. No answer of one feed silences its host's others for more than an hour.
 _HOST_HOLD = 60.0
@@ -69,7 +74,8 @@ def rate(before: float, new: int, elapsed: float) -> float:
     """Items a day after `new` came in `elapsed` seconds; `before` fades with a half-life."""
     if elapsed <= 0:
         return before
-    weight = math.exp2(-elapsed / _RATE_HALF_LIFE)
+    half_life = min(max(_RATE_HALF_LIFE, 2 * DAY / max(before, 0.01)), _LONGEST_HALF_LIFE)
+    weight = math.exp2(-elapsed / half_life)
     return before * weight + new / (elapsed / DAY) * (1 - weight)
 
 
@@ -156,6 +162,13 @@ def next_at(
     latest = max(seconds * (1 + JITTER * share), settings.max_interval)
     at = now + timedelta(seconds=min(wait, latest))
     return awake(at, hints, now + timedelta(seconds=latest), share * _WAKING)
+
+
+def believed(next_at: datetime, last_at: datetime | None, now: datetime) -> datetime:
+    """`next_at` as it was stored; now, when the last poll lies in the future: whoever made it had
+    a clock that ran ahead, and the feed would wait until we are there."""
+    ahead = last_at is not None and last_at - now > _SKEW
+    return min(next_at, now) if ahead else next_at
 
 
 def awake(at: datetime, hints: Hints, latest: datetime, waking: float = 0.0) -> datetime:

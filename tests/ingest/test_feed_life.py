@@ -18,6 +18,7 @@ from sinks.alerts.deliver import Deliverer
 from sinks.alerts.settings import AlertSettings
 from store import views
 from store.engine import reading
+from store.tables import feeds as table
 from store.tables import identities
 from tests.ingest.conftest import START, World, item, rss, running
 
@@ -211,6 +212,21 @@ def test_a_feed_that_falls_silent_is_told_to_the_operator_and_its_return_too(wor
         world.site.pages["/a"] = rss(item(99, date=None))
         await world.polled()
         assert f"Now ok: {url}" in told()
+
+    running(scenario, world)
+
+
+def test_a_clock_that_ran_a_year_ahead_and_was_set_right_harms_nothing(world: World) -> None:
+    world.site.pages["/a"] = rss(item(1))
+
+    async def scenario() -> None:
+        url = _add(world, "/a")
+        wrong = START + timedelta(days=365)
+        with world.engine.begin() as db:
+            db.execute(table.update().values(last_at=wrong, last_ok=wrong, next_at=wrong + HOUR))
+        (report,) = await world.polled(HOUR)
+        assert report.counts["stored"] == 1
+        assert _feed(world, url).next_at < START + DAY
 
     running(scenario, world)
 

@@ -162,6 +162,25 @@ def test_the_rate_moves_towards_what_is_seen() -> None:
     assert schedule.rate(10, 50, -5) == 10, "a clock set back tells nothing"
 
 
+def test_a_poll_from_the_future_does_not_silence_a_feed() -> None:
+    later = START + timedelta(days=400)
+    assert schedule.believed(later, START, START) == later
+    assert schedule.believed(later, START + timedelta(minutes=5), START) == later
+    assert schedule.believed(later, later - timedelta(hours=1), START) == START
+    assert schedule.believed(later, None, START) == later
+
+
+def test_a_slow_feed_keeps_its_rate_and_is_followed_when_it_awakes() -> None:
+    rate, seen = 1 / 7, []
+    for day in range(1, 200):
+        rate = schedule.rate(rate, 1 if day % 7 == 0 else 0, schedule.DAY)
+        seen.append(rate)
+    assert 0.06 < min(seen[100:]) < 1 / 7 < max(seen[100:]) < 0.25
+    for _ in range(3):
+        rate = schedule.rate(rate, 50, schedule.DAY)
+    assert rate > 35
+
+
 def test_the_first_rate_comes_from_the_dates_and_ignores_a_pinned_old_piece() -> None:
     hourly = [START - timedelta(hours=n) for n in range(24)]
     rate = schedule.first_rate([*hourly, START - timedelta(days=900)], START)
