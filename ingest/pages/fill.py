@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -12,12 +13,12 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
-from ingest import urls
 from ingest.clock import Clock
 from ingest.fates import Candidate
 from ingest.feeds import Feed
 from ingest.fetch import Fetched, Fetcher, FetchError
 from ingest.hosts import Hosts
+from ingest.pages.ask import Asker
 from ingest.pages.page import Page, Unread
 from ingest.pages.robots import Robots
 from ingest.pages.worker import Answer, PageJob
@@ -33,11 +34,9 @@ _ABOUT = 1_500
 # One process: twelve pages are read in a second, and a poll waits far longer for its hosts.
 _PROCESSES = 1
 _ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
-# A host that will not be asked for this long by other reasons (a rest it wanted) is not waited for.
+# A host that wants to be left alone for longer than this is not waited for.
 _PATIENCE = timedelta(seconds=120)
-# Refusals that concern the host rather than the one page: the rest of its pages is left alone.
-_HOST_WIDE = {"timeout", "connection", "tls", "proxy", "address"}
-_HOST_WIDE_STATUS = {401, 403, 429, 503}
+# How the clause "page …" ends when nothing was read.
 _CLAUSES = {
     "status": "answered {status}",
     "too-large": "is too large",
@@ -57,9 +56,10 @@ class Pages:
     def __init__(
         self, settings: IngestSettings, fetcher: Fetcher, hosts: Hosts, clock: Clock
     ) -> None:
-        self._settings, self._fetcher, self._hosts, self._clock = settings, fetcher, hosts, clock
+        self._settings, self._clock = settings, clock
+        self._asker = Asker(fetcher, hosts, clock)
         self._pool: Pool[Answer] = Pool("ingest.pages.worker", _PROCESSES, Answer, _HELLO)
-        self._robots = Robots(fetcher, self._pool, hosts, clock, settings.page_deadline)
+        self._robots = Robots(self._asker, self._pool, clock, settings)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Pages:
@@ -88,17 +88,13 @@ class Pages:
         found |= dict.fromkeys((c.position for c in short[len(chosen) :]), _TOO_MANY)
         done: dict[int, Page | Unread] = {}
         given_up: set[str] = set()
-        work = [self._into(done, c, given_up) for c in chosen]
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.pages_deadline):
                 if self._clock.jumps:  # one after the other, so that everything has one order
-                    for one in work:
-                        await one
+                    for c in chosen:
+                        await self._into(done, c, given_up)
                 else:
-                    await asyncio.gather(*work)
-        except TimeoutError:
-            for one in work:
-                one.close()
+                    await asyncio.gather(*(self._into(done, c, given_up) for c in chosen))
         found |= {c.position: done.get(c.position, _TOO_LATE) for c in chosen}
         for c in short:
             self._tell(c, found[c.position])
@@ -113,36 +109,29 @@ class Pages:
             done[c.position] = Unread(kind="bug", clause=clause)
 
     async def _one(self, c: Candidate, given_up: set[str]) -> Page | Unread:
-        url, host = c.article.url or "", urls.domain(c.article.url) or ""
+        url = c.article.url or ""
+        if self._asker.held(url, _PATIENCE):
+            return _RESTING
         verdict = await self._robots.verdict(url)
         if verdict.refused:
             return Unread(kind="robots", clause=verdict.refused)
-        free_at = self._hosts.free_at(host)
-        if host in given_up or (free_at and free_at > self._clock.now() + _PATIENCE):
+        answer = await self._asker.ask(
+            url, accept=_ACCEPT, max_bytes=self._settings.page_bytes, delay=verdict.delay,
+            unless=given_up,
+        )  # fmt: skip
+        if answer is None:
             return _RESTING
-        async with self._hosts.turn(url):
-            if host in given_up:
-                return _RESTING
-            answer = await self._fetcher.fetch(
-                url, accept=_ACCEPT, max_bytes=self._settings.page_bytes
-            )
-        rest = verdict.delay
-        if isinstance(answer, FetchError) and _of_the_host(answer):
-            given_up.add(host)
-            rest = max(rest, min(answer.retry_after or 0.0, _LONGEST_REST_S))
-        if rest:
-            self._hosts.hold(url, self._clock.now() + timedelta(seconds=rest))
-        if not isinstance(answer, Fetched):
-            return _unanswered(answer) if isinstance(answer, FetchError) else _RESTING
-        if answer.final_url != url and (refused := await self._refused(answer.final_url)):
-            return Unread(kind="robots", clause=refused)
+        if isinstance(answer, FetchError):
+            clause = _CLAUSES.get(answer.kind, "cannot be had").format(status=answer.status)
+            return Unread(kind=answer.kind, clause=clause)
+        if answer.final_url != url:
+            verdict = await self._robots.verdict(answer.final_url)
+            if verdict.refused:
+                return Unread(kind="robots", clause=verdict.refused)
         found = await self._extract(answer, c)
         if isinstance(found, Page) and len(found.text) <= len(c.article.text):
             return Unread(kind="brief", clause="says no more than its feed")
         return found
-
-    async def _refused(self, final_url: str) -> str | None:
-        return (await self._robots.verdict(final_url)).refused
 
     async def _extract(self, answer: Fetched, c: Candidate) -> Page | Unread:
         job = PageJob(
@@ -179,14 +168,3 @@ _HELLO = PageJob(
 _TOO_MANY = Unread(kind="many", clause="not asked: more new items than pages_per_poll")
 _TOO_LATE = Unread(kind="late", clause="not asked: the poll's time for pages was over")
 _RESTING = Unread(kind="resting", clause="not asked: its host wants to be left alone")
-# An hour is what the longest of usual Retry-After headers say; more would also stop its feeds.
-_LONGEST_REST_S = 3600.0
-
-
-def _of_the_host(error: FetchError) -> bool:
-    return error.kind in _HOST_WIDE or error.status in _HOST_WIDE_STATUS
-
-
-def _unanswered(error: FetchError) -> Unread:
-    clause = _CLAUSES.get(error.kind, "cannot be had").format(status=error.status)
-    return Unread(kind=error.kind, clause=clause)

@@ -11,14 +11,16 @@ import msgspec
 from msgspec import Struct
 
 from ingest.clock import Clock
-from ingest.fetch import Fetched, Fetcher, FetchError
-from ingest.hosts import Hosts
+from ingest.fetch import Fetched, FetchError
+from ingest.pages.ask import Asker
 from ingest.pages.page import Unread
 from ingest.pages.worker import Answer, RobotsJob
 from ingest.pool import Pool
+from ingest.settings import IngestSettings
 
 # What publishers name us by; the User-Agent header begins with it.
 AGENT = "Dateline"
+_ACCEPT = "text/plain, */*;q=0.5"
 # The RFC's own numbers: rules are used for a day at most, and read up to here.
 _KEPT = timedelta(hours=24)
 _MAX_BYTES = 500 * 1024
@@ -52,10 +54,9 @@ class Robots:
     """One event loop, one of these. Rules are asked for once an origin and kept in memory."""
 
     def __init__(
-        self, fetcher: Fetcher, pool: Pool[Answer], hosts: Hosts, clock: Clock, deadline: float
+        self, asker: Asker, pool: Pool[Answer], clock: Clock, settings: IngestSettings
     ) -> None:
-        self._fetcher, self._pool, self._hosts, self._clock = fetcher, pool, hosts, clock
-        self._deadline = deadline
+        self._asker, self._pool, self._clock, self._settings = asker, pool, clock, settings
         self._known: OrderedDict[str, _Rules] = OrderedDict()  # the longest unused first
         self._bytes = 0
         self._asking: dict[str, asyncio.Lock] = {}
@@ -70,7 +71,9 @@ class Robots:
                 self._keep(origin, rules)
         if rules.refused or not rules.body:
             return Verdict(rules.refused)
-        job = RobotsJob(deadline=self._deadline, body=rules.body, agent=AGENT, url=url)
+        job = RobotsJob(
+            deadline=self._settings.page_deadline, body=rules.body, agent=AGENT, url=url
+        )
         try:
             answer = await self._pool.do(job)
         except (TimeoutError, OSError, EOFError, msgspec.DecodeError):
@@ -89,8 +92,7 @@ class Robots:
         return rules
 
     async def _ask(self, url: str) -> _Rules:
-        async with self._hosts.turn(url):
-            answer = await self._fetcher.fetch(url, accept="text/plain, */*;q=0.5")
+        answer = await self._asker.ask(url, accept=_ACCEPT, max_bytes=self._settings.page_bytes)
         now = self._clock.now()
         if isinstance(answer, Fetched):
             body = answer.body

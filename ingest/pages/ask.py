@@ -1,0 +1,63 @@
+"""One request to a publisher's host, in turn with all others to it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ingest.clock import Clock
+from ingest.fetch import Fetched, Fetcher, FetchError, NotModified
+from ingest.hosts import Hosts, host_of
+
+# An hour is what the longest of usual Retry-After headers say; more would also stop its feeds.
+_LONGEST_REST_S = 3600.0
+_SILENT = {"timeout", "connection"}
+# Refusals that concern the host rather than the one page.
+_HOST_WIDE = {"timeout", "connection", "tls", "proxy", "address"}
+_HOST_WIDE_STATUS = {401, 403, 429, 503}
+
+
+class Asker:
+    """Courtesy for article pages and robots.txt: the host's turn, its gap, its wishes."""
+
+    def __init__(self, fetcher: Fetcher, hosts: Hosts, clock: Clock) -> None:
+        self._fetcher, self._hosts, self._clock = fetcher, hosts, clock
+
+    def held(self, url: str, patience: timedelta) -> bool:
+        """Is its host not to be asked for longer than `patience`?"""
+        free_at = self._hosts.free_at(host_of(url))
+        return free_at is not None and free_at > self._clock.now() + patience
+
+    async def ask(
+        self,
+        url: str,
+        *,
+        accept: str,
+        max_bytes: int,
+        delay: float = 0.0,
+        unless: set[str] | None = None,
+    ) -> Fetched | FetchError | None:
+        """The answer, after which the host is left alone for `delay` seconds. `unless` holds the
+        hosts that are not to be asked any more (None comes back) and learns of further ones."""
+        host = host_of(url)
+        async with self._hosts.turn(url):
+            if unless is not None and host in unless:
+                return None
+            answer = await self._fetcher.fetch(url, accept=accept, max_bytes=max_bytes)
+            assert not isinstance(answer, NotModified)  # nothing was conditional
+            if isinstance(answer, FetchError):
+                delay = max(delay, min(answer.retry_after or 0.0, _LONGEST_REST_S))
+                if unless is not None and _of_the_host(answer):
+                    unless.add(host)
+            if isinstance(answer, FetchError) and answer.kind in _SILENT:
+                self._hosts.silent(url)
+            else:
+                self._hosts.answered(url)
+            if isinstance(answer, Fetched) and host_of(answer.final_url) != host:
+                self._hosts.also_asked(answer.final_url)
+            if delay:
+                self._hosts.hold(url, self._clock.now() + timedelta(seconds=delay))
+        return answer
+
+
+def _of_the_host(error: FetchError) -> bool:
+    return error.kind in _HOST_WIDE or error.status in _HOST_WIDE_STATUS
