@@ -184,6 +184,7 @@ def edits(versions: list[Row]) -> list[Row]:
         {
             "number": after["number"],
             "fetched": after["fetched"],
+            "diff": after["diff"],
             "title": diff.words(before["title"], after["title"]),
             "text": diff.words(before["text"], after["text"]),
         }

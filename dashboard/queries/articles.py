@@ -22,10 +22,10 @@ def article(connection: sa.Connection, article_id: str) -> Row | None:
 
 
 def revisions(connection: sa.Connection, article_id: str, limit: int) -> list[Row]:
-    """The newest `limit` revisions, oldest first: number, title, text, fetched."""
+    """The newest `limit` revisions, oldest first: number, title, text, fetched, diff."""
     r = tables.revisions.c
     query = (
-        sa.select(r.number, r.title, r.text, r.fetched)
+        sa.select(r.number, r.title, r.text, r.fetched, r.diff)
         .where(r.article_id == article_id)
         .order_by(r.number.desc())
         .limit(limit)
