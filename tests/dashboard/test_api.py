@@ -67,6 +67,8 @@ def test_feeds_that_fail_come_first(desk: TestClient) -> None:
     feeds = desk.get("/api/feeds").json()
     assert feeds["total"] == 6
     assert feeds["items"][0]["error"].startswith("the server answered 503")
+    assert [row["health"] for row in feeds["items"]][:3] == ["dying", "silent", "ok"]
+    assert "nothing new for 25 hours" in desk.get("/feeds").text
 
 
 def test_the_tag_changes_when_the_sink_or_a_feed_moves_and_only_then(

@@ -28,7 +28,7 @@ def poisoned(filled: sa.Engine) -> sa.Engine:
             (tables.articles, ("title", "text", "outlet_name", "wire", "lang", "ref")),
             (tables.stories, ("label",)),
             (tables.alerts, ("headline", "what_is_new")),
-            (tables.feeds, ("outlet", "error")),
+            (tables.feeds, ("outlet", "error", "health", "why")),
             (tables.events, ("title",)),
             (tables.revisions, ("title", "text")),
             (tables.fates, ("reason",)),

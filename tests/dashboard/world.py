@@ -240,6 +240,9 @@ def _feeds(connection: sa.Connection) -> None:
                 last_at=now, last_ok=now - timedelta(days=2 if failing else 0),
                 items_per_day=1.5 + number,
                 error="the server answered 503; the next try is in 30 minutes" if failing else None,
+                health="dying" if failing else "silent" if number == 4 else "ok",
+                why="nothing new for 25 hours; its longest pause of late was 8 hours"
+                if number == 4 else None,
             )
         )  # fmt: skip
     connection.execute(
