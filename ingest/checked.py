@@ -54,6 +54,7 @@ class Checked(Struct, kw_only=True):
     link: str | None = None
     language: str | None = None  # what the feed claims
     hints: dict[str, Any] | None = None
+    ended: bool = False  # it says that nothing more will come
     refusal: Refusal | None = None
     items: list[CheckedItem] = []
     left_out: list[LeftOut] = []
@@ -64,7 +65,7 @@ class Checked(Struct, kw_only=True):
         self.kind, self.encoding = document.kind, document.encoding
         self.title, self.link = document.title, document.link
         self.language = _claimed(document.items)
-        self.hints = structs.asdict(document.hints)
+        self.hints, self.ended = structs.asdict(document.hints), document.ended
         self.items = _judged(document, url)
         self.left_out = [
             LeftOut(*what.partition(": ")[::2], count) for what, count in document.left_out.items()

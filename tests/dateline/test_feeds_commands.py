@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import threading
@@ -21,8 +22,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import typer.main
 
-from dateline.cli import main
+from dateline.cli import app, main
 from ingest import feeds
 from ingest.feeds import Entry
 from store import tables
@@ -341,3 +343,19 @@ def test_feeds_are_paused_resumed_and_removed(on: Run, stocked: tuple[str, sa.En
     assert on("remove", url).returncode == 0
     assert url not in [feed.url for feed in feeds.listing(engine)]
     told(on("remove", url), 2)
+
+
+# -- documentation ---------------------------------------------------------------------------------
+
+
+def test_every_command_and_option_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "ingest.md").read_text(encoding="utf-8")
+    group: Any = typer.main.get_command(app)
+    missing = []
+    for name, command_ in group.commands["feeds"].commands.items():
+        options = [o for p in command_.params for o in (*p.opts, *p.secondary_opts)]
+        wanted = [name, *(o for o in options if o.startswith("--") and o != "--help")]
+        missing += [
+            f"{name} {w}" for w in wanted if not re.search(rf"(?<![\w-]){w}(?![\w-])", text)
+        ]
+    assert not missing

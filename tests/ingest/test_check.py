@@ -18,8 +18,8 @@ from tests.ingest.conftest import START, World, item, rss, running
 
 SETTINGS = IngestSettings()
 KEYS = [
-    "target", "url", "kind", "encoding", "title", "link", "language", "hints", "refusal", "items",
-    "left_out", "counts",
+    "target", "url", "kind", "encoding", "title", "link", "language", "hints", "ended", "refusal",
+    "items", "left_out", "counts",
 ]  # fmt: skip
 ITEM_KEYS = [
     "position", "fate", "reason", "title", "url", "guid", "published", "published_from", "author",

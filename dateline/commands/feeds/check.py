@@ -13,10 +13,14 @@ from dateline.commands.feeds import words
 from dateline.commands.shared import Db, Json, settings
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ingest.checked import Checked
 
 # From here on there is room for what most people do not look for first.
 _ROOMY = 130
+# Of an item without a title, letters of its text to know it by.
+_OPENING = 80
 
 
 def check(
@@ -77,33 +81,37 @@ def _sentence(found: Checked) -> str:
 
 def _show(found: Checked) -> None:
     if found.refusal:
-        typer.echo(
-            f"dateline: {words.text(found.target)}: {words.text(found.refusal.sentence)}", err=True
-        )
+        hint = "; `dateline feeds add` looks for its feeds" if found.refusal.kind == "page" else ""
+        sentence = words.text(f"dateline: {found.target}: {found.refusal.sentence}{hint}")
+        typer.echo(sentence.plain, err=True)
         return
     out = words.out()
     out.print(words.text(found.title or "(no title)", "bold"))
     for line in (_sentence(found), found.link, found.url, *_asks(found)):
         if line:
             out.print(words.text(line, "dim" if line in (found.link, found.url) else ""))
-    if not found.items:
+    if found.items:
+        out.print(_table(found, out.width >= _ROOMY))
+    elif not found.left_out:
         out.print("It holds no items.")
-        return
-    roomy = out.width >= _ROOMY
+    for left in found.left_out:
+        out.print(words.text(f"{left.count:,} more {left.fate}: {left.reason}", "yellow"))
+
+
+def _table(found: Checked, roomy: bool) -> Table:
     more = ("outlet", "lang", "letters") if roomy else ()
     shown = words.table("#", "fate", "published (UTC)", "item", *more, right=("#", "letters"))
     for i in found.items:
         style = "" if i.fate == "stored" else "dim"
-        item = words.lines((i.title, style or "bold"), (i.url, "dim"), (i.reason, "yellow"))
+        name = (i.title, style or "bold") if i.title else ((i.text or "")[:_OPENING], "italic")
+        item = words.lines(name, (i.url, words.link(i.url)), (i.reason, "yellow"))
         cells = [words.text(i.position + 1), words.text(i.fate, words.STYLES.get(i.fate, ""))]
         cells += [words.text(words.moment(i.published) or "no date"), item]
         if roomy:
             letters = None if i.text is None else f"{len(i.text):,}"
             cells += [words.text(i.outlet), words.text(i.lang), words.text(letters)]
         shown.add_row(*cells)
-    out.print(shown)
-    for left in found.left_out:
-        out.print(words.text(f"{left.count:,} more {left.fate}: {left.reason}", "yellow"))
+    return shown
 
 
 def _asks(found: Checked) -> list[str]:
@@ -119,5 +127,7 @@ def _asks(found: Checked) -> list[str]:
     if hints.get("skip_days"):
         days = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
         said.append(f"asks to be left alone on {', '.join(days[d] for d in hints['skip_days'])}")
+    if found.ended:
+        said.append("says that nothing more will come")
     language = [f"says it is in {found.language}"] if found.language else []
     return ["; ".join([*language, *said])] if language or said else []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.style import Style
     from rich.table import Table
     from rich.text import Text
 
@@ -44,7 +45,7 @@ def table(*columns: str, right: Sequence[str] = ()) -> Table:
     return made
 
 
-def text(value: Any, style: str = "") -> Text:
+def text(value: Any, style: str | Style = "") -> Text:
     """Anything as one that prints as it is: no markup, no control characters."""
     from rich.text import Text
 
@@ -52,7 +53,14 @@ def text(value: Any, style: str = "") -> Text:
     return Text("".join(c if c.isprintable() or c == "\n" else "�" for c in shown), style=style)
 
 
-def lines(*parts: tuple[Any, str]) -> Text:
+def link(url: str | None) -> Style:
+    """Dim, and to be clicked as a whole even where it is folded."""
+    from rich.style import Style
+
+    return Style(dim=True, link=url if url and url.isascii() and url.isprintable() else None)
+
+
+def lines(*parts: tuple[Any, str | Style]) -> Text:
     """One cell with a line for each (value, style) that has something to show."""
     from rich.text import Text
 
