@@ -14,9 +14,9 @@ MATERIAL = 0.2
 _MOST, _LONGEST = 20, 400
 # A word in scripts with blanks, a single letter in those without.
 _WORD = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+")
-_SENTENCE = re.compile(
-    r"[^\n.!?。！？]+(?:[.!?。！？]+(?:[\"'”’»)]+|(?=\s|$)|(?<=[。！？]))|[.!?])*"
-)
+# A line may end anywhere: only empty lines and the points of a list begin something new.
+_PARAGRAPH = re.compile(r"\n\s*\n|\n(?=\s*[•*·–-])")
+_SENTENCE = re.compile(r"[^.!?。！？]+(?:[.!?。！？]+(?:[\"'”’»)]+|(?=\s|$)|(?<=[。！？]))|[.!?])*")
 
 
 def diff(before: tuple[str, str], after: tuple[str, str]) -> dict[str, Any]:
@@ -42,7 +42,12 @@ def diff(before: tuple[str, str], after: tuple[str, str]) -> dict[str, Any]:
 
 
 def _sentences(text: str) -> list[str]:
-    return [one for match in _SENTENCE.finditer(text) if (one := " ".join(match[0].split()))]
+    return [
+        one
+        for paragraph in _PARAGRAPH.split(text)
+        for match in _SENTENCE.finditer(" ".join(paragraph.split()))
+        if (one := match[0].strip())
+    ]
 
 
 def _only(mine: list[str], theirs: list[str]) -> list[str]:

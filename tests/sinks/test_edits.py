@@ -46,8 +46,18 @@ def test_sentences_that_only_moved_are_no_change() -> None:
     assert (found["removed"], found["added"], found["changed"]) == ([], [], 0)
 
 
+def test_lines_that_are_broken_elsewhere_are_no_change() -> None:
+    found = diff(("T", "One is\nhere. Two\n\nis here."), ("T", "One is here.\nTwo\n\nis here."))
+    assert (found["removed"], found["added"]) == ([], [])
+
+
+def test_the_points_of_a_list_are_told_apart() -> None:
+    found = diff(("T", "• Polls open"), ("T", "• Polls open\n• Turnout is high"))
+    assert (found["removed"], found["added"]) == ([], ["• Turnout is high"])
+
+
 def test_a_diff_is_bounded() -> None:
-    found = diff(("T", ""), ("T", "\n".join(f"{n} " + "x" * 1000 for n in range(100))))
+    found = diff(("T", ""), ("T", "\n\n".join(f"{n} " + "x" * 1000 for n in range(100))))
     assert len(found["added"]) == 20
     assert max(map(len, found["added"])) == 400
     assert found["more"] == 80
