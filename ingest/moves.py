@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 
 from ingest import urls
-from ingest.feeds import Feed
+from ingest.feeds import Feed, key
 from ingest.hosts import host_of
 from ingest.settings import IngestSettings
 from store.tables import feeds, identities
@@ -46,14 +46,15 @@ def adopt(db: sa.Connection, feed: Feed, now: datetime) -> dict[str, object]:
     """Make `feed.moved_to` its address: the columns to change, none when that address is polled
     as a feed of its own. Its articles stay its wording; polls keep the address that was asked."""
     assert feed.moved_to is not None
-    taken = sa.exists().where(feeds.c.url == feed.moved_to, feeds.c.id != feed.id)
-    if db.execute(sa.select(taken)).scalar_one():
+    host = host_of(feed.moved_to)
+    near = sa.select(feeds.c.url).where(feeds.c.host == host, feeds.c.id != feed.id)
+    if any(key(url) == key(feed.moved_to) for url in db.execute(near).scalars()):
         return {}
     db.execute(
         identities.update().where(identities.c.source == feed.url).values(source=feed.moved_to)
     )
     _say.warning("ingest.feed_moved", feed=feed.url, to=feed.moved_to, since=str(feed.moved_since))
     return {
-        "url": feed.moved_to, "host": host_of(feed.moved_to), "moved_to": None,
+        "url": feed.moved_to, "host": host, "moved_to": None,
         "moved_since": None, "health": "ok", "health_since": now, "why": f"was at {feed.url}",
     }  # fmt: skip

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from ingest import feeds, health
+from ingest import feeds, health, moves, overlap
 from ingest.blackout import Blackout
 from ingest.feeds import Feed
 from ingest.outcome import after_error
@@ -17,9 +17,9 @@ from sinks.alerts.channels.console import ConsoleChannel
 from sinks.alerts.deliver import Deliverer
 from sinks.alerts.settings import AlertSettings
 from store import views
-from store.engine import reading
+from store.engine import open_database, reading
+from store.tables import feed_items, identities
 from store.tables import feeds as table
-from store.tables import identities
 from tests.ingest.conftest import START, World, item, rss, running
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -107,18 +107,19 @@ def test_two_feeds_that_move_to_one_address_are_not_merged_but_said(world: World
 
     async def scenario() -> None:
         old, new = _add(world, "/old"), _add(world, "/new")
-        _moved(world, "/new")
+        _moved(world, "/new/")  # the same, written differently
         for n in range(9):
+            world.site.pages["/new/"] = rss(item(n))
             world.site.pages["/new"] = rss(item(n))
             await world.polled()
         shown = _shown(world, old)
         assert shown["health"] == "moved"
         assert shown["why"] == (
-            f"moved to {new}, which is polled as a feed of its own; remove this one"
+            f"moved to {new}/, which is polled as a feed of its own; remove this one"
         )
         feeds.remove(world.engine, new)
         await world.polled()
-        assert [f.url for f in feeds.listing(world.engine)] == [new]
+        assert [f.url for f in feeds.listing(world.engine)] == [f"{new}/"]
 
     running(scenario, world)
 
@@ -249,3 +250,28 @@ def test_when_our_own_network_is_away_nobody_is_waited_for_longer(world: World) 
     ]  # fmt: skip
     assert waits[0] <= timedelta(minutes=11)
     assert waits[1] >= DAY
+
+
+def test_both_databases_find_twins_adopt_moves_and_count(database_url: str) -> None:
+    engine = open_database(database_url, upgrade=True)
+    one, two = (f"https://{n}.example/rss" for n in ("one", "two"))
+    for url in (one, two):
+        feeds.add(engine, url, now=START)
+    with engine.begin() as db:
+        db.execute(table.update().where(table.c.url == one).values(moved_to=f"{one}2"))
+        ids = {f.url: f.id for f in feeds.listing(engine)}
+        db.execute(
+            feed_items.insert(),
+            [
+                {"feed_id": ids[url], "item_key": str(n), "article_id": f"a{n}",
+                 "content_hash": "", "first_seen": START, "last_seen": START}
+                for url, count in ((one, 4), (two, 3)) for n in range(count)
+            ],
+        )  # fmt: skip
+    with engine.begin() as db:
+        assert overlap.twin(db, feeds.find(engine, one), START) == (two, 0.75)
+        assert overlap.twin(db, feeds.find(engine, two), START) == (one, 1.0)
+        assert overlap.twin(db, feeds.find(engine, two), START + DAY) is None
+        assert moves.adopt(db, feeds.find(engine, one), START)["url"] == f"{one}2"
+    assert health.count(engine)["new"] == 2
+    engine.dispose()
