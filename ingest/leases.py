@@ -106,8 +106,6 @@ class Leases:
                     sa.select(t.host, t.free_at).where(t.owner == self.name)
                 )
             }
-            ours = sum(weights.get(host, 0) for host in mine)
-            db.execute(pollers.update().where(pollers.c.name == self.name).values(feeds=ours))
         return Share(mine, mine.keys() - wanted, wanted)
 
     def give_back(self, free_in: Mapping[str, float]) -> None:
@@ -135,7 +133,7 @@ class Leases:
             pollers.update().where(t.name == self.name).values(seen=now, until=until)
         )
         if not renewed.rowcount:
-            row = {"name": self.name, "process": self._process, "started": now, "feeds": 0}
+            row = {"name": self.name, "process": self._process, "started": now}
             db.execute(pollers.insert().values(**row, seen=now, until=until))
 
     def _bury(self, db: sa.Connection, now: datetime, dead: Collection[str]) -> None:
@@ -195,15 +193,19 @@ def lost(db: sa.Connection, polled: Iterable[Feed]) -> dict[int, str]:
 
 
 def listing(engine: sa.Engine) -> list[dict[str, Any]]:
-    """The pollers at work: name, started, seen, until, live, feeds, hosts; by name."""
-    t = pollers.c
-    leased = sa.select(sa.func.count()).where(hosts.c.owner == t.name).scalar_subquery()
+    """The pollers by name, with started, seen and until, whether they are live, and how many
+    hosts and active feeds they look after."""
+    t, h = pollers.c, hosts.c
+    leased = sa.select(sa.func.count()).where(h.owner == t.name).scalar_subquery()
+    polled = sa.select(sa.func.count()).join_from(feeds, hosts, h.host == feeds.c.host)
+    polled = polled.where(h.owner == t.name, feeds.c.state == "active")
+    query = sa.select(pollers, leased.label("hosts"), polled.scalar_subquery().label("feeds"))
     with translated(), reading(engine) as db:
-        now = _now(db)
-        rows = db.execute(sa.select(pollers, leased.label("hosts")).order_by(t.name)).mappings()
-        return [
-            {**row, "live": row["until"] > now and not process.dead(row["process"])} for row in rows
-        ]
+        now, found = _now(db), []
+        for row in db.execute(query.order_by(t.name)).mappings():
+            live = row["until"] > now and not process.dead(row["process"])
+            found.append({**{k: v for k, v in row.items() if k != "process"}, "live": live})
+        return found
 
 
 def shared_out(weights: Mapping[str, int], live: Collection[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
@@ -140,13 +140,13 @@ class Poller:
         With a clock that jumps they go one after the other, so that everything has one order.
         Raises Unavailable, when some may have been polled."""
         await self._keeper.look(everything=True)
-        now, settle = self._clock.now(), self._polling.settle
+        now = self._clock.now()
         if self._clock.jumps:
-            return [await self._start(feed, settle) for feed in self._agenda.all_due(now)]
+            return [report async for report in self._one_by_one(now)]
         tasks: list[asyncio.Task[PollReport]] = []
         while True:
             self._wake.clear()
-            tasks += self._start_due(now, settle)
+            tasks += self._start_due(now, self._polling.settle)
             if not self._running:
                 return [task.result() for task in tasks]
             await self._wake.wait()
@@ -196,6 +196,15 @@ class Poller:
                 await self._clock.sleep_until(next_at, self._wake)
             else:
                 await _pause(stop, _IDLE_S)
+
+    async def _one_by_one(self, now: datetime) -> AsyncIterator[PollReport]:
+        gap = timedelta(seconds=self._settings.host_gap)
+        for feed in self._agenda.all_due(now):
+            free_at = self._hosts.free_at(feed.host)
+            if free_at is not None and free_at > self._clock.now() + gap:
+                self._agenda.put(feed)  # one before it was told to leave the host alone
+            else:
+                yield await self._start(feed, self._polling.settle)
 
     # -- polls -------------------------------------------------------------------------------------
 

@@ -106,7 +106,6 @@ pollers = sa.Table(
     Column("started", UtcDateTime, nullable=False),
     Column("seen", UtcDateTime, nullable=False),
     Column("until", UtcDateTime, nullable=False),
-    Column("feeds", Integer, nullable=False),  # active ones, when it last counted
 )
 
 # Who may ask which host. A host's feeds are leased together, so that one poller keeps its gaps.

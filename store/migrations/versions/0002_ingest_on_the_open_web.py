@@ -40,7 +40,6 @@ def upgrade() -> None:
         sa.Column("started", Time, nullable=False),
         sa.Column("seen", Time, nullable=False),
         sa.Column("until", Time, nullable=False),
-        sa.Column("feeds", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_pollers"),
     )
     op.create_table(
