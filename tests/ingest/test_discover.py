@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ingest import links
+from ingest import feeds, links
 from ingest.discover import Discovery, discover
 from ingest.links import Link
 from ingest.probe import Probe
@@ -248,3 +250,21 @@ def test_no_page_takes_long_to_read(piece: str) -> None:
     hostile = piece * (2_000_000 // len(piece))
     assert links.declared(hostile, "https://news.example/") == []
     assert links.anchors(hostile, "https://news.example/") == []
+
+
+_pieces = st.lists(
+    st.sampled_from(
+        ["<link ", "<a ", "<base ", "href=", "rel=alternate ", "type=text/xml ", "\"", "'", ">",
+         "<!--", "-->", "/rss", "//x.example/feed", "http:", "[", "]", "&#0;", "\\", "\n", "\x00", "é"]
+    ) | st.text(max_size=5)
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(_pieces)
+def test_any_page_gives_addresses_that_can_be_asked(pieces: list[str]) -> None:
+    page = "".join(pieces)
+    found = links.declared(page, "https://news.example/", header=page)
+    for link in [*found, *links.anchors(page, "https://news.example/")]:
+        assert link.url.startswith(("http://", "https://"))
+        feeds.address(link.url)

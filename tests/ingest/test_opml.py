@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ingest import feeds, opml
-from ingest.feeds import Entry
+from ingest import clean, feeds, opml
+from ingest.feeds import Entry, Feed, folder_names
 from ingest.opml import Listed
 from stream.errors import UsageError
 from tests.ingest.conftest import START, World
@@ -222,3 +226,40 @@ def test_a_pipe_can_be_written_to(tmp_path: Path) -> None:
     finally:
         os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+_words = st.text(
+    st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=30
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(_words, st.lists(_words, max_size=4), _words), max_size=6))
+def test_any_names_and_folders_come_back(written: list[tuple[str, list[str], str]]) -> None:
+    rows = [
+        Feed(
+            id=n, url=f"https://n{n}.example/", state="active", added=START, next_at=START,
+            interval_s=1.0, title=clean.line(title) or None, outlet=clean.line(outlet) or None,
+            folder="/".join(folder_names(clean.plain("/".join(folders)))) or None,
+        )
+        for n, (title, folders, outlet) in enumerate(written)
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.opml"
+        opml.write(path, rows)
+        back = {e.url: e for e in opml.read(path).entries} if rows else {}
+    for row in rows:
+        entry = back[row.url]
+        assert (entry.title, entry.outlet) == (row.title, row.outlet)
+        assert folder_names(entry.folder) == folder_names(row.folder)[:8]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300) | st.text(max_size=300).map(lambda t: f"<opml>{t}</opml>".encode()))
+def test_no_bytes_end_in_anything_but_a_list_or_a_sentence(data: bytes) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        with contextlib.suppress(UsageError):
+            for entry in opml.read(file.name).entries:
+                feeds.address(entry.url)
