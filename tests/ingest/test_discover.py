@@ -255,7 +255,8 @@ def test_no_page_takes_long_to_read(piece: str) -> None:
 _pieces = st.lists(
     st.sampled_from(
         ["<link ", "<a ", "<base ", "href=", "rel=alternate ", "type=text/xml ", "\"", "'", ">",
-         "<!--", "-->", "/rss", "//x.example/feed", "http:", "[", "]", "&#0;", "\\", "\n", "\x00", "é"]
+         "<!--", "-->", "/rss", "//x.example/feed", "http:", "[", "]", "&#0;", "\\", "\n",
+         "\x00", "é"]
     ) | st.text(max_size=5)
 )  # fmt: skip
 
