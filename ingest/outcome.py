@@ -56,7 +56,7 @@ def after_error(
         "error": sentence,
         "errors_in_row": errors,
         # Not spread when late: doubling has spread it already.
-        "next_at": schedule.next_at(now, wait, feed.url, settings),
+        "next_at": schedule.next_at(now, wait, feed.url, settings, hints=stored_hints(feed)),
     }
     return columns | health.judged(structs.replace(feed, **columns), now, settings)
 

@@ -180,6 +180,11 @@ def test_hints_are_kept_for_polls_that_bring_no_document() -> None:
     assert stored_hints(structs.replace(feed, hints={"ttl": "nonsense"})) == Hints()
 
 
+def test_a_feed_that_fails_is_left_alone_in_its_skipped_hours_too() -> None:
+    feed = structs.replace(_lively(), hints={"skip_hours": [12, 13, 14]})
+    assert _failed(feed, START).next_at.hour == 15
+
+
 @given(st.lists(st.floats(1, 3e6), min_size=1, max_size=60))
 def test_silence_is_never_nearer_than_the_longest_recent_pause(pauses: list[float]) -> None:
     kept: float | None = None
