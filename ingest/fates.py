@@ -17,7 +17,7 @@ from stream import records
 from stream.records import Article
 
 # Below this share of common words a text says something else. Measured on five captured days
-# (docs/ingest.md): of 600 edits under one address 6 lie below, of unrelated pairs 79 %. Alone it
+# (docs/ingest.md): of 359 edits under one address 6 lie below, of unrelated pairs 79 %. Alone it
 # proves nothing, since headlines are rewritten from scratch: the item must also claim to be
 # published long after the article was last appended, under an address without the publisher's
 # number. Both such items told another story, and none of the others did.
@@ -181,12 +181,15 @@ def decide(
         elsewhere = c.item_key is not None and shown is None and before.source != source
         return DUPLICATE, "known from another feed" if elsewhere else "unchanged"
     if shown and shown.article_id == c.article.id and shown.content == c.content:
+        if before.source == source:
+            return DUPLICATE, "unchanged since another text of this feed was kept"
         return DUPLICATE, "unchanged here; another feed's wording stands"
     times = 0
     if c.item_key is not None:
         if before.length and not c.article.text:
             return DUPLICATE, "its text is missing in this answer; the known one stands"
-        if identity.cut_off(c.article.text, _sketch(c), before.length, before.sketch):
+        own = c.sketch is None  # not its page's
+        if own and identity.cut_off(c.article.text, _sketch(c), before.length, before.sketch):
             return DUPLICATE, "its text breaks off in this answer; the whole one stands"
         times = _stood(before).count(c.content[:_WORDING])
         if times > _RETURNS:
@@ -203,9 +206,7 @@ def decide(
     return DUPLICATE, "no fuller text than the other feed's"
 
 
-def finish(
-    c: Candidate, known: dict[str, Known], source: str, outlet: str | None = None
-) -> bool:
+def finish(c: Candidate, known: dict[str, Known], source: str, outlet: str | None = None) -> bool:
     """Complete the article, and know it from here on; True when its text had to be cut. `outlet`:
     of the feed `source`, when it has one."""
     article, before = c.article, known.get(c.article.id)

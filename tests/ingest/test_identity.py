@@ -372,6 +372,14 @@ def test_a_wording_that_flips_between_two_caches_comes_to_rest(days: Days) -> No
     }
 
 
+def test_what_was_put_aside_is_put_aside_again_for_a_true_reason(days: Days) -> None:
+    cut = rss(item(1, text=LONG[:4096].rstrip(". ")))
+    reports = polled(days, rss(item(1, text=LONG)), cut, cut + b"\n")
+    assert reports[2].reasons == {
+        "duplicate: unchanged since another text of this feed was kept": 1
+    }
+
+
 # -- several feeds ---------------------------------------------------------------------------------
 
 
