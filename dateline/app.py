@@ -111,6 +111,7 @@ class Worker:
     work: Callable[[threading.Event], None]
     loop: Loop | None = None
     error: BaseException | None = None
+    waits: Callable[[], str | None] | None = None  # what for, where that is not the loop's to say
     thread: threading.Thread = field(init=False)
 
     def start(self, stop: threading.Event, failed: Callable[[Worker], None]) -> None:
@@ -137,6 +138,8 @@ class Worker:
     def waiting_for(self) -> str | None:
         if self.loop is not None and self.loop.metrics.last_error:
             return f"{self.name}: {self.loop.metrics.last_error}"
+        if self.waits is not None and (why := self.waits()):
+            return f"{self.name}: {why}"
         return self.problem()
 
 
@@ -195,7 +198,7 @@ def run_stages(names: Sequence[str], settings: Settings) -> int:
 
 def _worker(name: str, settings: Settings) -> Worker:
     if name == "ingest":
-        return Worker(name, lambda stop: _run_ingest(settings, stop))
+        return _ingest(settings)
     if name == "deliver":
         from sinks.alerts.deliver import Deliverer
 
@@ -206,21 +209,21 @@ def _worker(name: str, settings: Settings) -> Worker:
     return Worker(name, loop.run, loop)
 
 
-def _run_ingest(settings: Settings, stop: threading.Event) -> None:
+def _ingest(settings: Settings) -> Worker:
     from ingest.clock import WallClock
     from ingest.poller import Poller
 
-    async def main() -> None:
+    poller = Poller(open_engine(settings), open_log(settings), settings.ingest, WallClock())
+
+    async def main(stop: threading.Event) -> None:
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         threading.Thread(
             target=lambda: (stop.wait(), loop.call_soon_threadsafe(ended.set)), daemon=True
         ).start()
-        await Poller(open_engine(settings), open_log(settings), settings.ingest, WallClock()).run(
-            ended
-        )
+        await poller.run(ended)
 
-    asyncio.run(main())
+    return Worker("ingest", lambda stop: asyncio.run(main(stop)), waits=poller.problem)
 
 
 def _run_desk(settings: Settings, stop: threading.Event) -> None:

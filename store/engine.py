@@ -22,6 +22,9 @@ from stream.errors import DatelineError, Unavailable, UsageError
 SQLITE_BUSY_S = 15
 # A host that does not answer a SYN within 5 s is away.
 CONNECT_S = 5
+# One whose network does not even acknowledge what we send for this long is away too: well within
+# the length of a poller's lease.
+SILENCE_MS = 30_000
 # The slowest statement, a count over a million articles for the desk, takes seconds.
 STATEMENT_MS = 60_000
 # A paused writer must not hold the row of its position for ever: its successor waits for it.
@@ -180,6 +183,11 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         url,
         connect_args={
             "connect_timeout": CONNECT_S,
+            # A server that vanished without a word would hold a statement for hours otherwise.
+            "tcp_user_timeout": SILENCE_MS,
+            "keepalives_idle": SILENCE_MS // 3000,
+            "keepalives_interval": SILENCE_MS // 3000,
+            "keepalives_count": 2,
             "options": options,
             "application_name": "dateline",
         },
