@@ -64,9 +64,16 @@ def _failing(feed: Feed) -> tuple[str, str | None]:
     return (MALFORMED if feed.last_status == HTTPStatus.OK else DYING), why
 
 
+def ended(feed: Feed) -> bool:
+    """Has its last document said that nothing more will come?"""
+    return bool((feed.hints or {}).get("ended"))
+
+
 def _answering(feed: Feed, now: datetime, settings: IngestSettings) -> tuple[str, str | None]:
     quiet = now - (feed.last_new or feed.added)
     limit = rhythm.silent_after(feed.longest_pause, now - feed.added)
+    if ended(feed):
+        return GONE, "the feed says that nothing more will come"
     if feed.flaw:
         return MALFORMED, feed.flaw
     if quiet > rhythm.STALE_AFTER:

@@ -244,6 +244,7 @@ def _news(db: sa.Connection, o: Brought, delivery: Delivery) -> News:
         missed=delivery.missed,
         dates=[c.article.published for c in delivery.candidates if c.article.published],
         hints=o.document.hints,
+        ended=o.document.ended,
         flaw=f"{fates[DEAD]:,} of {o.document.seen:,} items could not be read "
         f"({dead[0].removeprefix(f'{DEAD}: ')})" if dead else None,
         twin=overlap.twin(db, o.feed, o.at) if overlap.due(o.feed, o.at, delivery.fresh) else None,

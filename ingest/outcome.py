@@ -26,6 +26,7 @@ class News(Struct, kw_only=True):
     missed: bool = False  # nothing it had shown before was still there
     dates: Sequence[datetime] = ()
     hints: Hints = Hints()
+    ended: bool = False  # it says that nothing more will come
     flaw: str | None = None  # one sentence: what could not be read
     twin: tuple[str, float] | None = None  # the feed that shows most of the same, and how many
 
@@ -113,6 +114,8 @@ def _rate(feed: Feed, now: datetime, news: News | None) -> float:
 def _wait(
     feed: Feed, now: datetime, settings: IngestSettings, max_age: float | None, *, missed: bool
 ) -> float:
+    if health.ended(feed):
+        return settings.gone_interval
     if feed.moved_to and moves.stayed(feed, now, settings):
         # Still here means that the new address is a feed of its own, which brings the items.
         return schedule.bounded(settings.max_interval, settings)
@@ -123,7 +126,7 @@ def _wait(
 
 
 def _of_document(feed: Feed, now: datetime, news: News, settings: IngestSettings) -> dict[str, Any]:
-    hints = msgspec.to_builtins(news.hints)
+    hints = msgspec.to_builtins(news.hints) | ({"ended": True} if news.ended else {})
     columns: dict[str, Any] = {"hints": hints or None, "shown": news.shown, "flaw": news.flaw}
     if news.twin is not None:
         columns["twin"], columns["twin_share"] = news.twin

@@ -101,6 +101,16 @@ def test_a_feed_that_is_gone_is_asked_weekly_for_ever() -> None:
     assert back.next_at - feed.next_at < timedelta(hours=2)
 
 
+def test_a_feed_that_says_it_has_ended_is_asked_weekly_until_it_takes_that_back() -> None:
+    feed = _brought(_lively(), START + HOUR, ended=True)
+    again = _unchanged(feed, feed.next_at)
+    assert (again.health, again.why) == ("gone", "the feed says that nothing more will come")
+    assert 7 * DAY <= again.next_at - feed.next_at <= 8 * DAY
+    back = _brought(again, again.next_at)
+    assert back.health == "ok"
+    assert back.next_at - again.next_at < DAY
+
+
 def test_a_feed_that_answers_404_is_asked_daily() -> None:
     feed = _failing(_lively(), 50, 404)
     assert 0.99 * DAY < feed.next_at - (feed.last_at or START) < 1.11 * DAY
