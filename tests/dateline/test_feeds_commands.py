@@ -300,7 +300,7 @@ def on(stocked: tuple[str, sa.Engine], run: Run) -> Run:
     return lambda *arguments: run(*arguments, "--db", stocked[0])
 
 
-def test_the_list_says_who_needs_somebody(on: Run) -> None:
+def test_the_list_says_who_needs_somebody(on: Run, run: Run) -> None:
     everything = on("list").stdout
     assert "well.example" in everything
     assert "nothing new for 9 days" in everything
@@ -311,7 +311,16 @@ def test_the_list_says_who_needs_somebody(on: Run) -> None:
     assert datetime.fromisoformat(ill[0]["next_at"]).tzinfo is not None
     assert len(json.loads(on("list", "--folder", "F", "--json").stdout)) == 3
     assert json.loads(on("list", "--folder", "G", "--json").stdout) == []
-    assert "3 feeds" in on().stdout
+    assert "3 feeds: 3 active.\nUnhealthy: 1 silent." in on().stdout
+    assert "behind the command" in told(run("--db", "other.db", "list"), 2)
+
+
+def test_a_feed_that_nobody_polls_is_late(on: Run, stocked: tuple[str, sa.Engine]) -> None:
+    assert "late" not in on("list").stdout
+    with stocked[1].begin() as db:
+        late = datetime.now(UTC) - timedelta(hours=3, minutes=1)
+        db.execute(tables.feeds.update().values(next_at=late))
+    assert on("list").stdout.count("3 h late") == 3
 
 
 def test_one_feed_in_detail(on: Run) -> None:

@@ -23,6 +23,11 @@ app.command("remove")(change.remove)
 @app.callback()
 def _feeds(context: typer.Context, db: Db = None) -> None:
     """The feeds to poll. Without a command: how they are, or how to begin."""
+    if db is not None and context.invoked_subcommand is not None:
+        from stream.errors import UsageError
+
+        then = f"dateline feeds {context.invoked_subcommand} --db …"
+        raise UsageError(f"--db goes behind the command: `{then}`")
     if context.invoked_subcommand is None:
         look.summary(db)
         typer.echo("\nCommands and options: `dateline feeds --help`.")

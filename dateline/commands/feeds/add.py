@@ -79,7 +79,8 @@ def add(
     elif added:
         _say(added, found)
     if failed := [result for result, _ in picks if result.refusal]:
-        raise DatelineError("; ".join(f"{r.target}: {r.refusal}" for r in failed))
+        said = "; ".join(f"{r.target}: {r.refusal}" for r in failed)
+        raise DatelineError(f"{said}; --no-check adds an address all the same")
     unclear = [result for result, mine in picks if not mine]
     if unclear and watched:
         typer.echo("Nothing else was added." if added else "Nothing was added.")

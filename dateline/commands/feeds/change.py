@@ -20,7 +20,7 @@ def pause(url: Url, db: Db = None) -> None:
 
 
 def resume(url: Url, db: Db = None) -> None:
-    """Poll a paused or gone feed again, at once."""
+    """Poll a paused feed again, at once; a failing one forgets its errors."""
     _change(url, db, "active")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +22,8 @@ BEGIN = """No feeds yet. To begin:
   dateline feeds check https://example.org/rss   shows each item as it would be ingested"""
 # Polls that `show` lists, and days: what a person compares at one look.
 _POLLS, _DAYS = 10, 7
+# Due feeds of one host wait for each other; this long only when nobody polls.
+_LATE = timedelta(minutes=10)
 _WELL = ("ok", "new")
 _COUNTS = ("seen", "stored", "revised", "duplicate", "filtered", "dead")
 
@@ -89,11 +92,12 @@ def summary(db: str | None) -> None:
     if not rows:
         typer.echo(BEGIN)
         return
-    states = {s: sum(row["state"] == s for row in rows) for s in ("active", "paused", "gone")}
+    states = {s: sum(row["state"] == s for row in rows) for s in ("active", "paused")}
     said = ", ".join(f"{count:,} {state}" for state, count in states.items() if count)
     typer.echo(f"{words.many(len(rows), 'feed')}: {said}.")
-    if ill := sum(map(_ill, rows)):
-        typer.echo(f"{ill:,} need somebody to look: `dateline feeds list --unhealthy`.")
+    if ill := Counter(row["health"] for row in rows if _ill(row)):
+        said = ", ".join(f"{count:,} {health}" for health, count in ill.most_common())
+        typer.echo(f"Unhealthy: {said}. See `dateline feeds list --unhealthy`.")
 
 
 def _ill(row: dict[str, Any]) -> bool:
@@ -124,9 +128,16 @@ def _print(rows: list[dict[str, Any]]) -> None:
             words.lines((row["url"], ""), (why, "yellow")),
             words.text("" if per_day is None else f"{per_day:.1f}"),
             words.text(words.away(row["last_new"], now)),
-            words.text(words.away(max(row["next_at"], now), now) if state == "active" else ""),
+            words.text(_next(row["next_at"], now) if state == "active" else ""),
         )
     words.out().print(shown)
+
+
+def _next(at: datetime, now: datetime) -> str:
+    """When it is polled next; of one that waits for long, for how long: is a poller running?"""
+    if at < now - _LATE:
+        return f"{words.length((now - at).total_seconds())} late"
+    return words.away(max(at, now), now)
 
 
 def _detail(engine: Engine, url: str) -> dict[str, Any]:
