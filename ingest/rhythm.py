@@ -7,8 +7,8 @@ with nights, with quiet or free weekends, weekly magazines), false alarms per fe
 
     times the longest pause   1.5         2           3
     steady, nights, weekends  0 to 6.6    0 to 2.4    0 to .2
-    free on public holidays   1.0         1.0         .4
-    noticed after (30 a day, quiet weekends)  24 h   32 h   49 h
+    free on public holidays   1.0         1.0         .5
+    noticed after (30 a day, quiet weekends)  24 h   32 h   48 h
 """
 
 from __future__ import annotations
