@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from ingest.clock import Clock
@@ -57,6 +60,18 @@ class Asker:
             if delay:
                 self._hosts.hold(url, self._clock.now() + timedelta(seconds=delay))
         return answer
+
+
+@asynccontextmanager
+async def one_at_a_time(locks: dict[str, asyncio.Lock], name: str) -> AsyncIterator[None]:
+    """The others who want `name` wait; `locks` keeps no name that nobody holds."""
+    lock = locks.setdefault(name, asyncio.Lock())
+    try:
+        async with lock:
+            yield
+    finally:
+        if not lock.locked() and locks.get(name) is lock:
+            del locks[name]
 
 
 def _of_the_host(error: FetchError) -> bool:

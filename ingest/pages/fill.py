@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 
 import msgspec
@@ -18,7 +18,7 @@ from ingest.fates import Candidate
 from ingest.feeds import Feed
 from ingest.fetch import Fetched, Fetcher, FetchError
 from ingest.hosts import Hosts
-from ingest.pages.ask import Asker
+from ingest.pages.ask import Asker, one_at_a_time
 from ingest.pages.page import Page, Unread
 from ingest.pages.robots import Robots
 from ingest.pages.worker import Answer, PageJob
@@ -34,8 +34,11 @@ _ABOUT = 1_500
 # One process: twelve pages are read in a second, and a poll waits far longer for its hosts.
 _PROCESSES = 1
 _ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
-# A host that wants to be left alone for longer than this is not waited for.
-_PATIENCE = timedelta(seconds=120)
+# Feeds of one outlet are polled together and share many of their articles: what one poll has read
+# serves the others. Any longer and an edit would get the page from before it: feeds are asked
+# every five minutes at most.
+_SHARED = timedelta(seconds=120)
+_SHARED_PAGES = 256  # at some 5 kB each
 # How the clause "page …" ends when nothing was read.
 _CLAUSES = {
     "status": "answered {status}",
@@ -60,6 +63,8 @@ class Pages:
         self._asker = Asker(fetcher, hosts, clock)
         self._pool: Pool[Answer] = Pool("ingest.pages.worker", _PROCESSES, Answer, _HELLO)
         self._robots = Robots(self._asker, self._pool, clock, settings)
+        self._reading: dict[str, asyncio.Lock] = {}
+        self._read: dict[str, tuple[datetime, Page | Unread]] = {}  # by URL, the oldest first
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Pages:
@@ -110,7 +115,24 @@ class Pages:
 
     async def _one(self, c: Candidate, given_up: set[str]) -> Page | Unread:
         url = c.article.url or ""
-        if self._asker.held(url, _PATIENCE):
+        # Whoever wants the page that another poll is reading waits for it.
+        async with one_at_a_time(self._reading, url):
+            at, found = self._read.get(url, (None, None))
+            if found is None or at is None or at + _SHARED < self._clock.now():
+                found = await self._ask(url, c, given_up)
+                self._share(url, found)
+        if isinstance(found, Page) and len(found.text) <= len(c.article.text):
+            return Unread(kind="brief", clause="says no more than its feed")
+        return found
+
+    def _share(self, url: str, found: Page | Unread) -> None:
+        self._read.pop(url, None)
+        self._read[url] = self._clock.now(), found
+        while len(self._read) > _SHARED_PAGES:
+            del self._read[next(iter(self._read))]
+
+    async def _ask(self, url: str, c: Candidate, given_up: set[str]) -> Page | Unread:
+        if self._asker.held(url, timedelta(seconds=self._settings.pages_deadline)):
             return _RESTING
         verdict = await self._robots.verdict(url)
         if verdict.refused:
@@ -128,10 +150,7 @@ class Pages:
             verdict = await self._robots.verdict(answer.final_url)
             if verdict.refused:
                 return Unread(kind="robots", clause=verdict.refused)
-        found = await self._extract(answer, c)
-        if isinstance(found, Page) and len(found.text) <= len(c.article.text):
-            return Unread(kind="brief", clause="says no more than its feed")
-        return found
+        return await self._extract(answer, c)
 
     async def _extract(self, answer: Fetched, c: Candidate) -> Page | Unread:
         job = PageJob(

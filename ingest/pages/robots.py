@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from ingest.clock import Clock
 from ingest.fetch import Fetched, FetchError
-from ingest.pages.ask import Asker
+from ingest.pages.ask import Asker, one_at_a_time
 from ingest.pages.page import Unread
 from ingest.pages.worker import Answer, RobotsJob
 from ingest.pool import Pool
@@ -64,7 +64,7 @@ class Robots:
     async def verdict(self, url: str) -> Verdict:
         """Never raises for what a server does or a document says."""
         origin = _origin(url)
-        async with self._asking.setdefault(origin, asyncio.Lock()):
+        async with one_at_a_time(self._asking, origin):
             rules = self._fresh(origin)
             if rules is None:
                 rules = await self._ask(f"{origin}/robots.txt")
@@ -108,10 +108,8 @@ class Robots:
         self._bytes += _size(rules)
         self._known[origin] = rules
         while self._bytes > _CACHE_BYTES and len(self._known) > 1:
-            name, oldest = self._known.popitem(last=False)
+            _, oldest = self._known.popitem(last=False)
             self._bytes -= _size(oldest)
-            if name in self._asking and not self._asking[name].locked():
-                del self._asking[name]
 
 
 def _origin(url: str) -> str:

@@ -153,6 +153,7 @@ def test_a_crawl_delay_lies_between_two_pages(world: World) -> None:
 
 def test_an_hour_of_crawl_delay_is_kept_as_a_minute(world: World) -> None:
     times: list[datetime] = []
+    world.settings.pages_deadline = 100  # real seconds, of which none pass
     world.site.pages["/robots.txt"] = text("User-agent: *\nCrawl-delay: 3600")
     for n, place in enumerate(PLACES[:2], 1):
         world.site.pages[f"/{n}"] = _timed(world, times, article(place=place))
@@ -296,6 +297,31 @@ def test_publishers_see_who_asks_and_for_what(world: World) -> None:
     assert requests["/1"].headers["Accept"].startswith("text/html")
 
 
+def wanted(position: int, url: str, place: str) -> Candidate:
+    made = Article(
+        id=f"a{position}", revision="", title=HEADLINE.format(place=place), text="",
+        outlet="paper.example", fetched=START, published=START - timedelta(hours=position),
+        url=url,
+    )  # fmt: skip
+    return candidate(made, position)
+
+
+def test_polls_that_bring_one_article_ask_for_its_page_once(world: World) -> None:
+    async def scenario() -> None:
+        world.site.pages["/1"] = serving(article())
+        clock = WallClock()
+        async with (
+            Fetcher(world.settings) as fetcher,
+            Pages(world.settings, fetcher, Hosts(world.settings, clock), clock) as pages,
+        ):
+            same = [[wanted(0, world.site.url("/1"), "Lowmere")] for _ in range(3)]
+            found = await asyncio.gather(*(pages.read(poll) for poll in same))
+        assert [type(each[0]) for each in found] == [Page] * 3
+
+    running(scenario, world)
+    assert asked(world, "/1") == 1
+
+
 def test_hosts_are_asked_side_by_side_and_each_one_by_one(world: World) -> None:
     """With time that passes: no host may hold up the pages of another."""
     answered: list[str] = []
@@ -310,14 +336,6 @@ def test_hosts_are_asked_side_by_side_and_each_one_by_one(world: World) -> None:
         answered.append(request.host)
         release.set()
         return web.Response(body=article(place="Eastbury"), content_type="text/html")
-
-    def wanted(position: int, url: str, place: str) -> Candidate:
-        made = Article(
-            id=f"a{position}", revision="", title=HEADLINE.format(place=place), text="",
-            outlet="paper.example", fetched=START, published=START - timedelta(hours=position),
-            url=url,
-        )  # fmt: skip
-        return candidate(made, position)
 
     async def scenario() -> None:
         world.site.pages |= {"/1": slow, "/2": quick}
