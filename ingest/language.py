@@ -12,6 +12,8 @@ import numpy as np
 # Of 4,379 captured items more text changes the answer for three: English articles whose last lines
 # are Korean. Each further hundred letters cost 5 µs.
 _SAMPLE = 300
+# A headline that agrees with its feed's claim is enough: the same answers in two thirds of the time.
+_OPENING, _CERTAIN = 80, 0.9
 # Headlines of one or two names are guesses: measured on the labelled headlines (nine languages),
 # answers above this are right 98 times in 100.
 _SURE = 0.5
@@ -54,6 +56,10 @@ def identify(title: str, text: str, claim: str | None = None) -> str | None:
     hint = code(claim)
     if not _THREE_LETTERS.search(sample):
         return hint
+    if hint and len(sample) > _OPENING:
+        lang, probability = _identifier().classify(sample[:_OPENING])
+        if lang == hint and probability >= _CERTAIN:
+            return lang
     lang, probability = _identifier().classify(sample)
     if probability >= (_AGREES if lang == hint else _SURE):
         return lang

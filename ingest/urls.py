@@ -8,6 +8,7 @@ What was measured on real feeds is in docs/ingest.md.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
 
 # Longer ones are not addresses of articles; browsers stop at about this length too.
@@ -30,12 +31,14 @@ _SESSION = re.compile(
     r"(?:(?:j|php|asp\.net_|asp)?sess(?:ion)?_?id\w{0,10}|cftoken|sid|zenid|oscsid|s)=[0-9a-z]{16,}",
     re.IGNORECASE,
 )
+_ESCAPED = re.compile(r"&(?:amp;)+")
 _PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/?#;]*", re.IGNORECASE)
 _DOTS = re.compile(r"/\.\.?(?:/|$)")
 _FRAGMENT_TRACKING = re.compile(r"(?:ref|xtor|utm_\w+|at_\w+|rss|ns_\w+)\b.*|:~:.*", re.I | re.S)
 # Fragments that a page's script reads as its address.
 _ADDRESS = re.compile(r"[!/]")
 
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_-])?|(?=.*:)[0-9a-f:.]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MIRROR = re.compile(r"^(?:(?:www\d?|m|mobile|amp|touch|wap|rss|feeds?)\.)+(?=[^.]+\.)")
 _MIDDLE_MOBILE = re.compile(r"(?<=\.)(?:m|amp)\.(?=[^.]+\.)")  # en.m.wikipedia.org
@@ -66,6 +69,9 @@ _WORDS, _NUMBER = re.compile(r"[0-9A-Za-z]+"), re.compile(r"\d")
 _DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-3]\d)?")
 # What the last step of an article's path has and a section's has not: a number, or a headline.
 _NAMES_ONE = re.compile(r"\d|[^-_]+(?:[-_][^-_]+){2}")
+# The same addresses are asked about several times while a document is worked on, and a poller asks
+# for the domains of its feeds with every poll. At 100 letters each a MB.
+_REMEMBERED = 8192
 _SHARED_SUFFIX = re.compile(r"com?|org|net|gov|ac|edu|or|ne|go|gob|asn")
 
 
@@ -75,18 +81,17 @@ def canonical(url: str | None, base: str | None = None) -> str | None:
     for anything but a plausible address."""
     if not url:
         return None
-    # Some publishers escape twice.
-    url = _BREAK.sub("", url.strip()).replace("&amp;", "&").replace(" ", "%20")
+    url = _clean(url)
     if len(url) > MAX_LENGTH or (base is None and ":" not in url):
         return None
     try:
-        parts = urlsplit(urljoin(base, url) if base else url)
+        parts = urlsplit(_clean(urljoin(base, url)) if base else url)
         host, port = (parts.hostname or "").rstrip("."), parts.port
         host = host if host.isascii() else host.encode("idna").decode("ascii")
     except ValueError:  # UnicodeError is one
         return None
     scheme = parts.scheme.lower()
-    if scheme not in _DEFAULT_PORTS or not _plausible(host):
+    if scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(host):
         return None
     target = _target(host, parts.path, parts.query)
     if target is not None and (found := canonical(target)) is not None:
@@ -103,8 +108,9 @@ def canonical(url: str | None, base: str | None = None) -> str | None:
     return urlunsplit((scheme, host, path, query, fragment))
 
 
-def _plausible(host: str) -> bool:
-    return bool(host) and "%" not in host and not any(c in host for c in " <>\"'\\^`{|}")
+def _clean(url: str) -> str:
+    """As a browser reads it, and once: some publishers escape twice."""
+    return _ESCAPED.sub("&", _BREAK.sub("", url.strip())).replace(" ", "%20")
 
 
 def _tracks(parameter: str) -> bool:
@@ -132,6 +138,7 @@ def _target(host: str, path: str, query: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def identity_key(url: str | None) -> str | None:
     """What the addresses of one article have in common: no scheme, no www, mobile or AMP form, no
     headline behind the publisher's number, parameters in order, escapes in one form. None for a
@@ -235,6 +242,7 @@ def numbered(url: str | None, guid: str | None) -> bool:
     return carries(url, guid) and identity_key(guid) != identity_key(url)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def domain(url: str | None) -> str | None:
     """The publisher's host without its www or mobile form, for telling outlets apart."""
     try:
