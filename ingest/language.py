@@ -12,7 +12,7 @@ import numpy as np
 # Of 4,379 captured items more text changes the answer for three: English articles whose last lines
 # are Korean. Each further hundred letters cost 5 µs.
 _SAMPLE = 300
-# A headline that agrees with its feed's claim is enough: the same answers in two thirds of the time.
+# A headline that agrees with its feed's claim is enough: the same answers, a third sooner.
 _OPENING, _CERTAIN = 80, 0.9
 # Headlines of one or two names are guesses: measured on the labelled headlines (nine languages),
 # answers above this are right 98 times in 100.
