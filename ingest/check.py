@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-import io
 import sys
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from msgspec import Struct
+
 from ingest import feeds
 from ingest.checked import Checked
+from ingest.codings import Body, Garbled, TooLarge
 from ingest.fetch import Fetched
 from ingest.items import Refusal
 from ingest.probe import Probe, Probed
@@ -20,22 +20,26 @@ from ingest.settings import IngestSettings
 from stream.errors import UsageError
 
 STDIN = "-"
-_GZIP = b"\x1f\x8b"
 # Documents in hand for each worker: the next one waits in its pipe while one is being read.
 _AHEAD = 2
 
 
-async def checked(
-    target: str, probe: Probe, limit: int, *, content_type: str = "", base: str | None = None
-) -> Checked:
+class Served(Struct, frozen=True):
+    """How a file would have come from a server."""
+
+    base: str | None = None  # its address; default: one of localhost with the file's name
+    content_type: str = ""
+    content_encoding: str = ""
+
+
+async def checked(target: str, probe: Probe, limit: int, served: Served) -> Checked:
     """What the URL, the file or "-" (standard input) holds; of a file at most `limit` bytes are
-    read, and `content_type` and `base` are as if it had been served so and from there. Raises
-    UsageError when there is no such file; whatever else is wrong is a `refusal`."""
+    read. Raises UsageError when there is no such file; whatever else is wrong is a `refusal`."""
     is_url = _is_url(target)
     if is_url:
         probed = await probe.ask(feeds.address(target))
     else:
-        answer = _from_file(target, limit, content_type, base)
+        answer = _from_file(target, limit, served)
         probed = Probed(refusal=answer) if isinstance(answer, Refusal) else await probe.read(answer)
     found = Checked(target=target, refusal=probed.refusal)
     if probed.answer is not None:
@@ -45,12 +49,10 @@ async def checked(
     return found
 
 
-def check(
-    target: str, settings: IngestSettings, *, content_type: str = "", base: str | None = None
-) -> Checked:
+def check(target: str, settings: IngestSettings, served: Served | None = None) -> Checked:
     """One target, see `checked`."""
     found: list[Checked] = []
-    check_all([target], settings, found.append, content_type=content_type, base=base)
+    check_all([target], settings, found.append, served=served)
     return found[0]
 
 
@@ -60,8 +62,7 @@ def check_all(
     tell: Callable[[Checked], None],
     *,
     jobs: int = 1,
-    content_type: str = "",
-    base: str | None = None,
+    served: Served | None = None,
 ) -> None:
     """Check many with `jobs` workers; `tell` hears of each in the order of `targets`."""
 
@@ -72,9 +73,7 @@ def check_all(
                 for target in targets:
                     if len(waiting) >= jobs * _AHEAD:
                         tell(await waiting.popleft())
-                    one = checked(
-                        target, probe, settings.max_bytes, content_type=content_type, base=base
-                    )
+                    one = checked(target, probe, settings.max_bytes, served or Served())
                     waiting.append(asyncio.create_task(one))
                 while waiting:
                     tell(await waiting.popleft())
@@ -96,22 +95,26 @@ def _is_url(target: str) -> bool:
     raise UsageError(f"{target!r} is neither a URL nor a file; name one of them")
 
 
-def _from_file(target: str, limit: int, content_type: str, base: str | None) -> Fetched | Refusal:
+def _from_file(target: str, limit: int, served: Served) -> Fetched | Refusal:
     name = "standard input" if target == STDIN else target
+    too_large = Refusal(kind="too-large", sentence=f"{name} is over the limit of {limit:,} bytes")
     try:
         if target == STDIN:
-            body = sys.stdin.buffer.read(limit + 1)
+            data = sys.stdin.buffer.read(limit + 1)
         else:
             with Path(target).open("rb") as file:
-                body = file.read(limit + 1)
+                data = file.read(limit + 1)
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror}") from error
+    if len(data) > limit:
+        return too_large
     try:
-        if body.startswith(_GZIP):  # as a server would have sent it
-            body = gzip.GzipFile(fileobj=io.BytesIO(body)).read(limit + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        return Refusal(kind="encoding", sentence=f"the gzip data is broken ({error})")
-    if len(body) > limit:
-        return Refusal(kind="too-large", sentence=f"{name} is over the limit of {limit:,} bytes")
-    address = base or f"http://localhost/{Path(target).name}"
-    return Fetched(body=body, status=200, content_type=content_type, final_url=address)
+        body = Body(served.content_encoding, limit)
+        body.add(data)
+        whole = body.whole()
+    except TooLarge:
+        return too_large
+    except Garbled as error:
+        return Refusal(kind="encoding", sentence=f"the document cannot be unpacked: {error}")
+    address = served.base or f"http://localhost/{Path(target).name}"
+    return Fetched(body=whole, status=200, content_type=served.content_type, final_url=address)

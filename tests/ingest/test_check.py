@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingest import feeds
-from ingest.check import check, check_all
+from ingest.check import Served, check, check_all
 from ingest.checked import Checked
 from ingest.settings import IngestSettings
 from stream.errors import UsageError
@@ -27,10 +27,10 @@ ITEM_KEYS = [
 ]  # fmt: skip
 
 
-def checked(folder: Path, body: bytes, name: str = "feed.xml", **more: str) -> Checked:
-    path = folder / name
+def checked(folder: Path, body: bytes, served: Served | None = None) -> Checked:
+    path = folder / "feed.xml"
     path.write_bytes(body)
-    return check(str(path), SETTINGS, **more)
+    return check(str(path), SETTINGS, served)
 
 
 def test_items_come_in_the_documents_order_each_with_its_fate(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_check_says_what_a_poll_then_does(world: World, tmp_path: Path) -> Non
         reports.extend(await world.polled())
 
     running(scenario, world)
-    found = checked(tmp_path, body, base=world.site.url("/feed"))
+    found = checked(tmp_path, body, Served(base=world.site.url("/feed")))
     (report,) = reports
     polled = {fate: n for fate, n in report.counts.items() if n}
     assert polled == {f: n for f, n in found.counts.items() if n and f != "seen"}
@@ -113,7 +113,7 @@ def test_a_file_is_read_as_if_it_had_been_served(tmp_path: Path) -> None:
     body = rss(item(1, link="/a/1", title="Übung")).replace(b' encoding="utf-8"', b"")
     found = checked(
         tmp_path, body.decode().encode("iso8859-1"),
-        content_type="application/rss+xml; charset=iso-8859-1", base="https://x.example/feeds/1",
+        Served("https://x.example/feeds/1", "application/rss+xml; charset=iso-8859-1"),
     )  # fmt: skip
     assert found.items[0].url == "https://x.example/a/1"
     assert found.items[0].title == "Übung"
@@ -122,6 +122,8 @@ def test_a_file_is_read_as_if_it_had_been_served(tmp_path: Path) -> None:
 
 def test_gzip_is_undone_within_the_cap(tmp_path: Path) -> None:
     assert checked(tmp_path, gzip.compress(rss(item(1)))).counts["stored"] == 1
+    twice = gzip.compress(gzip.compress(rss(item(1))))
+    assert checked(tmp_path, twice, Served(content_encoding="gzip, gzip")).counts["stored"] == 1
     broken = checked(tmp_path, gzip.compress(rss(item(1)))[:-20])
     bomb = checked(tmp_path, gzip.compress(bytes(SETTINGS.max_bytes + 1)))
     assert broken.refusal is not None

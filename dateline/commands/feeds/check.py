@@ -33,6 +33,9 @@ def check(
     content_type: Annotated[
         str, typer.Option(help="What a file was served as, with its charset.")
     ] = "",
+    content_encoding: Annotated[
+        str, typer.Option(help='How a file is packed, such as "gzip"; gzip is seen without.')
+    ] = "",
     jobs: Annotated[
         int | None,
         typer.Option(min=1, help="Documents read at once; default: one a processor."),
@@ -45,7 +48,7 @@ def check(
     With --json one object a line for each target, in their order. Exit code 1 when one of them
     is refused as a whole.
     """
-    from ingest.check import check_all
+    from ingest.check import Served, check_all
 
     refused = 0
 
@@ -64,7 +67,8 @@ def check(
 
     check_all(
         targets, settings(db).ingest, tell,
-        jobs=min(jobs or os.cpu_count() or 1, len(targets)), content_type=content_type, base=base,
+        jobs=min(jobs or os.cpu_count() or 1, len(targets)),
+        served=Served(base, content_type, content_encoding),
     )  # fmt: skip
     if refused:
         raise typer.Exit(1)
