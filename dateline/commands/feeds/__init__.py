@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from dateline.commands.feeds import add, change, check, lists, look
+from dateline.commands.feeds import add, change, check, lists, look, show
 from dateline.commands.shared import Db
 
 app = typer.Typer(invoke_without_command=True)
 app.command("add")(add.add)
 app.command("list")(look.list_)
-app.command("show")(look.show)
+app.command("show")(show.show)
 app.command("check")(check.check)
 app.command("import")(lists.import_)
 app.command("export")(lists.export)

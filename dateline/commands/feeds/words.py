@@ -92,3 +92,8 @@ def length(seconds: float) -> str:
 
 def many(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def iso(row: dict[str, Any]) -> dict[str, Any]:
+    """A row for JSON: times in ISO 8601."""
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()}
