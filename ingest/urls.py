@@ -42,6 +42,9 @@ _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_-])?|(?=.*:)[0-9a-f:.]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MIRROR = re.compile(r"^(?:(?:www\d?|m|mobile|amp|touch|wap|rss|feeds?)\.)+(?=[^.]+\.)")
 _MIDDLE_MOBILE = re.compile(r"(?<=\.)(?:m|amp)\.(?=[^.]+\.)")  # en.m.wikipedia.org
+# Most addresses: no query, fragment, port, escape or step up, and no host that only leads on.
+_PLAIN = re.compile(r"https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9/_.,~-]*")
+_NOT_SO_PLAIN = re.compile(r"/\.|google\.|\bbing\.com|facebook\.com|ampproject\.org")
 # Controls, and the blanks around them: the address was broken over lines.
 _BREAK = re.compile(r"\s*[\x00-\x1f\x7f\u200b\u2028\u2029]+\s*")
 
@@ -81,6 +84,8 @@ def canonical(url: str | None, base: str | None = None) -> str | None:
     for anything but a plausible address."""
     if not url:
         return None
+    if _PLAIN.fullmatch(url) and len(url) <= MAX_LENGTH and not _NOT_SO_PLAIN.search(url):
+        return url  # nothing below would change it
     url = _clean(url)
     if len(url) > MAX_LENGTH or (base is None and ":" not in url):
         return None
