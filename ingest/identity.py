@@ -98,7 +98,7 @@ def likeness(one: str, other: str) -> float:
 def cut_off(text: str, sketched: str, whole_length: int, whole: str) -> bool:
     """Is this text (with the sketch `sketched`) the beginning of a longer one that broke off in
     the middle of a sentence? All of its words must stand in the longer one, but for the last."""
-    if not _MIN_CUT <= len(text) < whole_length or text.rstrip()[-1] in _ENDS:
+    if not _MIN_CUT <= len(text) < whole_length or text.rstrip()[-1:] in _ENDS:
         return False
     a, b = _numbers(sketched), _numbers(whole)
     comparable = a if len(b) < _SKETCH_SIZE else {n for n in a if n <= max(b)}

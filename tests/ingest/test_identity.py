@@ -16,6 +16,7 @@ from ingest.ledger import Brought, Ledger, PollReport
 from ingest.outcomes import Fetched
 from ingest.parse import parse
 from stream.records import Article
+from tests.fuzz.identity import addresses, wordings
 from tests.ingest.conftest import START, World, item, rss
 
 LONG = " ".join(f"Sentence number {n} tells of the ferry, the crew and the sea." for n in range(90))
@@ -167,12 +168,24 @@ def test_stored_addresses_lose_tracking_sessions_users_and_caches(url: str, stor
     assert urls.canonical(url) == stored
 
 
-@given(st.text(max_size=100), st.text(max_size=100))
-def test_any_address_keeps_its_meaning_when_made_canonical_again(host: str, rest: str) -> None:
-    once = urls.canonical(f"https://{host}/{rest}")
-    assert once is None or urls.canonical(once) == once
-    assert urls.identity_key(once) == urls.identity_key(f"https://{host}/{rest}")
-    assert urls.accepts_canonical(f"https://{host}/{rest}", rest) is None or once is not None
+PIECES = st.sampled_from(
+    ["http://", "https://", "//", "/", "?", "#", "#!", "&", "=", "%2e", "%2F", "..", "amp", "/amp/",
+     "m.", "www.", "news.example", "www.google.com/url?q=", "cdn.ampproject.org/c/s/",
+     "bing.com/news/apiclick.aspx?url=", "https%3A%2F%2Fa.example%2Fb", "utm_source=x", "ref=",
+     "rss", "/451824/", "slug-a", "index.html", ";jsessionid=1", "PHPSESSID=0123456789abcdef0", "@",
+     ":80", ":8080", " ", "\n", "é", "美", "%e7", "%", "xn--", "[::1]", "&amp;amp;", "+", "\x00"]
+)  # fmt: skip
+ADDRESSES = st.lists(st.one_of(PIECES, st.text(max_size=3)), max_size=12).map("".join)
+
+
+@given(ADDRESSES, ADDRESSES)
+def test_any_address_keeps_its_meaning_when_made_canonical_again(one: str, other: str) -> None:
+    addresses(one, other)
+
+
+@given(st.text(max_size=50), st.text(max_size=600), st.text(max_size=600))
+def test_any_two_wordings_compare(title: str, text: str, later: str) -> None:
+    wordings(title, text, later)
 
 
 PAGE = "https://www.news.example/world/ferry-sinks-off-crete?utm_source=x"
