@@ -20,6 +20,11 @@ _FIRST_SILENCE = 2.0  # deadlines
 # … but an hour later it is asked whatever it did: hosts do come back.
 _LONGEST_SILENCE_S = 3600.0
 
+# Article pages may lie anywhere: of the hosts beyond so many, those that were free to be asked for
+# so long and were not are forgotten.
+_MANY = 20_000
+_OLD = timedelta(hours=1)
+
 
 def host_of(url: str) -> str:
     """What leases, gaps and holds go by: the name in the address without www or mobile forms.
@@ -39,6 +44,7 @@ class Hosts:
         self._held: set[str] = set()
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._stopping = False
+        self._tidy_at = _MANY
 
     def stop(self) -> None:
         """Whoever still waits for a turn is cancelled when it comes."""
@@ -48,6 +54,8 @@ class Hosts:
     async def turn(self, url: str) -> AsyncIterator[None]:
         """Hold while asking for `url`; waiting for a busy host takes no slot from the others."""
         name = host_of(url)
+        if len(self._hosts) >= self._tidy_at:
+            self._tidy()
         host = self._hosts.setdefault(name, _Host())
         async with host.turn:
             while (free_at := host.free_at) is not None and free_at > self._clock.now():
@@ -106,6 +114,16 @@ class Hosts:
         known = self._hosts.get(host)
         if known is not None and not known.turn.locked():
             del self._hosts[host]
+
+
+    def _tidy(self) -> None:
+        old = self._clock.now() - _OLD
+        self._hosts = {
+            name: host
+            for name, host in self._hosts.items()
+            if host.turn.locked() or host.free_at is None or host.free_at > old
+        }
+        self._tidy_at = max(_MANY, 2 * len(self._hosts))
 
 
 class _Host:

@@ -47,8 +47,11 @@ class Asker:
                 return None
             answer = await self._fetcher.fetch(url, accept=accept, max_bytes=max_bytes)
             assert not isinstance(answer, NotModified)  # nothing was conditional
+            now = self._clock.now()
             if isinstance(answer, FetchError):
-                delay = max(delay, min(answer.retry_after or 0.0, _LONGEST_REST_S))
+                if answer.retry_after:
+                    rest = min(answer.retry_after, _LONGEST_REST_S)
+                    self._hosts.hold(url, now + timedelta(seconds=rest))
                 if unless is not None and _of_the_host(answer):
                     unless.add(host)
             if isinstance(answer, FetchError) and answer.kind in _SILENT:
@@ -57,8 +60,7 @@ class Asker:
                 self._hosts.answered(url)
             if isinstance(answer, Fetched) and host_of(answer.final_url) != host:
                 self._hosts.also_asked(answer.final_url)
-            if delay:
-                self._hosts.hold(url, self._clock.now() + timedelta(seconds=delay))
+            self._hosts.not_before(host, now + timedelta(seconds=delay))
         return answer
 
 

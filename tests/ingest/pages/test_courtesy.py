@@ -353,3 +353,22 @@ def test_hosts_are_asked_side_by_side_and_each_one_by_one(world: World) -> None:
 
     running(scenario, world)
     assert [host.partition(":")[0] for host in answered] == ["localhost", "127.0.0.1"]
+
+
+def test_hosts_that_were_asked_long_ago_are_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.hosts._MANY", 3)
+
+    async def scenario() -> None:
+        hosts = Hosts(world.settings, world.clock)
+        for n in range(9):
+            async with hosts.turn(f"https://h{n}.example/"):
+                pass
+            await world.clock.sleep_until(
+                world.clock.now() + timedelta(minutes=50), asyncio.Event()
+            )
+        assert hosts.free_at("h0.example") is None
+        assert hosts.free_at("h8.example") is not None
+
+    asyncio.run(scenario())
