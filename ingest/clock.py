@@ -43,8 +43,11 @@ class WallClock:
     def now(self) -> datetime:
         # A clock set forward (or a laptop that slept) is followed; from one set back we go on at
         # the pace of the monotonic clock until it has caught up.
-        zero, self._zero = self._zero, time.monotonic()
-        self._last = max(self._last + timedelta(seconds=self._zero - zero), datetime.now(UTC))
+        # Time is counted from after one look at the system clock to before the next: counted any
+        # longer, each moment for which the machine held us up between the two would put us ahead.
+        passed = timedelta(seconds=time.monotonic() - self._zero)
+        self._last = max(self._last + passed, datetime.now(UTC))
+        self._zero = time.monotonic()
         return self._last
 
     async def sleep_until(self, until: datetime, wake: asyncio.Event) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import pytest
 
 from ingest.clock import Clock, ScaledClock, VirtualClock, WallClock
 from tests.ingest.conftest import START
@@ -47,3 +49,24 @@ def test_waking_ends_a_sleep() -> None:
 
     asyncio.run(main(WallClock()))
     asyncio.run(main(ScaledClock(START, 2)))
+
+
+def test_a_busy_machine_does_not_put_the_clock_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some looks at either clock others run for a while."""
+    passed, held_up = 0.0, iter([0, 0, 5, 0, 3, 0, 0, 4] + [0] * 90)
+
+    def look() -> float:
+        nonlocal passed
+        seen, passed = passed, passed + next(held_up)
+        return seen
+
+    class Wall(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Wall:
+            return cls(2021, 9, 20, tzinfo=tz) + timedelta(seconds=look())
+
+    monkeypatch.setattr("ingest.clock.datetime", Wall)
+    monkeypatch.setattr("ingest.clock.time.monotonic", look)
+    clock = WallClock()
+    for _ in range(10):
+        assert clock.now() <= Wall(2021, 9, 20, tzinfo=UTC) + timedelta(seconds=passed)
