@@ -326,7 +326,8 @@ def test_a_feed_that_nobody_polls_is_late(on: Run, stocked: tuple[str, sa.Engine
 def test_one_feed_in_detail(on: Run) -> None:
     shown = on("show", "well.example/rss").stdout
     assert "12.5 items a day" in shown
-    assert "1 duplicate: unchanged" in shown
+    assert "2 duplicate: unchanged" in shown
+    assert "2 stored, 1 duplicate" in shown
     detail = json.loads(on("show", "well.example/rss", "--json").stdout)
     assert len(detail["polls"]) == 2
     assert sum(day["stored"] for day in detail["days"]) == 4

@@ -120,17 +120,7 @@ def _table(found: Checked, roomy: bool) -> Table:
 
 def _asks(found: Checked) -> list[str]:
     """What the feed asks of those who poll it, in words."""
-    hints = found.hints or {}
-    said = []
-    if hints.get("ttl"):
-        said.append(f"may be kept for {words.length(hints['ttl'])} (ttl)")
-    if hints.get("update_period"):
-        said.append(f"is updated every {words.length(hints['update_period'])} (sy)")
-    if hints.get("skip_hours"):
-        said.append(f"asks to be left alone at {', '.join(map(str, hints['skip_hours']))} h UTC")
-    if hints.get("skip_days"):
-        days = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
-        said.append(f"asks to be left alone on {', '.join(days[d] for d in hints['skip_days'])}")
+    said = words.hints(found.hints or {})
     if found.ended:
         said.append("says that nothing more will come")
     language = [f"says it is in {found.language}"] if found.language else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 # Polls that are listed, and days: what a person compares at one look.
 _POLLS, _DAYS = 10, 7
-_COUNTS = ("seen", "stored", "revised", "duplicate", "filtered", "dead")
+_FATES = ("stored", "revised", "duplicate", "filtered", "dead")
 
 
 def show(
@@ -44,6 +45,10 @@ def show(
     for heading, rows in (("day (UTC)", found["days"]), ("poll (UTC)", found["polls"])):
         if rows:
             out.print(_counted(heading, rows))
+    if reasons := _reasons(found["polls"]):
+        out.print(words.text("Why, in these polls:", "dim"))
+        for line in reasons:
+            out.print(words.text(line))
 
 
 def _detail(engine: Engine, url: str) -> dict[str, Any]:
@@ -88,7 +93,8 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         return f"{words.moment(moment)} ({words.away(moment, now)})" if moment else ""
 
     per_day, errors = found["items_per_day"], found["errors_in_row"]
-    hints = ", ".join(f"{k} {v}" for k, v in (found["hints"] or {}).items())
+    why = found["why"] or ""
+    failing = errors and (found["error"] or "") not in why
     rhythm = f"every {words.length(found['interval_s'])}"
     if per_day is not None:
         rhythm = f"{per_day:.1f} items a day, polled {rhythm}"
@@ -100,13 +106,13 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
             "health",
             found["health"] + (f", since {at('health_since')}" if found["health_since"] else ""),
         ),
-        ("why", found["why"] or ""),
-        ("error", f"{found['error']} ({words.many(errors, 'time')} in a row)" if errors else ""),
+        ("why", why),
+        ("error", f"{found['error']} ({words.many(errors, 'time')} in a row)" if failing else ""),
         ("outlet", found["outlet"] or ""),
         ("folder", found["folder"] or ""),
         ("full text", full_text[found["full_text"]]),
         ("rhythm", rhythm),
-        ("it asks", hints),
+        ("it", "; ".join(words.hints(found["hints"] or {}))),
         ("added", at("added")),
         ("last polled", at("last_at")),
         ("last answer", at("last_ok")),
@@ -121,11 +127,21 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _counted(heading: str, rows: list[dict[str, Any]]) -> Table:
-    numbers = [n for n in ("polls", "failed", "outcome", "status", *_COUNTS) if n in rows[0]]
-    shown = words.table(heading, *numbers, "reasons", right=numbers)
+    """Days or polls: how many items were seen and what became of them."""
+    numbers = [name for name in ("polls", "failed", "seen") if name in rows[0]]
+    more = ["outcome", "status"] if "outcome" in rows[0] else []
+    shown = words.table(heading, *more, *numbers, "of which", right=(*numbers, "status"))
     for row in rows:
         at = row.get("day") or words.moment(datetime.fromisoformat(row["at"]))
-        reasons = "; ".join(f"{n} {why}" for why, n in (row.get("reasons") or {}).items())
-        cells = ["" if row[n] is None else row[n] for n in numbers]
-        shown.add_row(words.text(at), *map(words.text, cells), words.text(reasons, "dim"))
+        became = ", ".join(f"{row[fate]:,} {fate}" for fate in _FATES if row[fate])
+        counts = [f"{row[name]:,}" for name in numbers]
+        shown.add_row(*map(words.text, (at, *(row[name] for name in more), *counts, became)))
     return shown
+
+
+def _reasons(polls: list[dict[str, Any]]) -> list[str]:
+    """The reasons for fates in these polls, the most frequent first."""
+    counts = Counter[str]()
+    for poll in polls:
+        counts.update(poll["reasons"] or {})
+    return [f"  {count:,} {reason}" for reason, count in counts.most_common()]

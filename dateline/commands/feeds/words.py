@@ -22,6 +22,7 @@ _UNITS = (
     (timedelta(hours=2), timedelta(minutes=1), "min"),
     (timedelta(days=2), timedelta(hours=1), "h"),
 )
+_DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 STYLES = {
     "stored": "green", "duplicate": "dim", "filtered": "yellow", "dead": "red",
     "ok": "green", "active": "green", "paused": "dim", "gone": "red",
@@ -97,3 +98,17 @@ def many(count: int, what: str) -> str:
 def iso(row: dict[str, Any]) -> dict[str, Any]:
     """A row for JSON: times in ISO 8601."""
     return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()}
+
+
+def hints(given: dict[str, Any]) -> list[str]:
+    """What a feed asks of those who poll it (`ingest.items.Hints`), to be read after "it"."""
+    said = []
+    if ttl := given.get("ttl"):
+        said.append(f"may be kept for {length(ttl)} (ttl)")
+    if period := given.get("update_period"):
+        said.append(f"is updated every {length(period)} (sy)")
+    if hours := given.get("skip_hours"):
+        said.append(f"asks to be left alone at {', '.join(map(str, hours))} h UTC")
+    if days := given.get("skip_days"):
+        said.append(f"asks to be left alone on {', '.join(_DAYS[day] for day in days)}")
+    return said
