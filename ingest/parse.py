@@ -87,7 +87,10 @@ def _feed(text: str, base: str, encoding: str, max_items: int) -> Document | Ref
         if feed.skipped:
             left_out[markup.over(max_items)] = feed.skipped
     except xmlfeed.Odd:
-        feed, left_out = oddfeed.read(text, base, max_items)
+        try:
+            feed, left_out = oddfeed.read(text, base, max_items)
+        except markup.TooManyTags as error:
+            return Refusal(kind="broken", sentence=f"the document is not read: {error}")
     channel = feed.channel
     if not feed.entries and not feed.version and not channel.values:
         return Refusal(

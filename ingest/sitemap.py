@@ -10,7 +10,7 @@ from xml.parsers import expat
 from ingest import clean, dates, urls
 from ingest.decode import legal_document
 from ingest.items import Document, Item, Refusal
-from ingest.markup import MAX_ATTRIBUTES, MAX_DEPTH, over, tidy
+from ingest.markup import MAX_ATTRIBUTES, MAX_DEPTH, TooManyTags, over, tidy
 
 _NEWS = "google.com/schemas/sitemap-news/"
 _FIELDS = {"title", "publication_date", "name", "language"}
@@ -24,7 +24,10 @@ def parse(text: str, base: str, encoding: str, max_items: int) -> Document | Ref
     except expat.ExpatError:
         # Broken, or of a shape made to hurt: again, made well-formed, as far as it goes.
         reader = _Reader(max_items)
-        reader.read(tidy(text, max_items).text)
+        try:
+            reader.read(tidy(text, max_items).text)
+        except (expat.ExpatError, TooManyTags) as error:
+            return Refusal(kind="broken", sentence=f"the sitemap cannot be read: {error}")
     if not reader.news:
         return Refusal(
             kind="not-a-feed",
