@@ -9,32 +9,15 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+
+from ingest import tracking
 
 # Longer ones are not addresses of articles; browsers stop at about this length too.
 MAX_LENGTH = 2000
 
-# Parameters that say how the reader came, never which article it is.
-_TRACKING = re.compile(
-    r"utm_\w+|at_(?:medium|campaign|custom\d|link\w*|bbc\w*|ptr\w*|format)|fbclid|gclid|gclsrc"
-    r"|dclid|gbraid|wbraid|msclkid|yclid|twclid|ttclid|igshid|igsh|mibextid|mc_cid|mc_eid|_ga|_gl"
-    r"|_hs\w+|hsctatracking|hss_channel|oly_enc_id|oly_anon_id|vero_id|vero_conv|wickedid|s_kwcid"
-    r"|ef_id|icid|ito|ns_\w+|cmpid|cmp|xtor|ftag|partner|smid|smtyp|mkt_tok|spm|wt_?mc|wt\.mc_\w+"
-    r"|ref_src|ref_url|rss|traffic_source|ocid|ncid|srnd|sref|feedname|feedtype|soc_src|soc_trk"
-    r"|guce?_\w+|guccounter|gaa_\w+|__twitter_impression|pk_(?:campaign|kwd|source|medium)|mtm_\w+",
-    re.IGNORECASE,
-)
-# `ref` says where the reader came from, except where it numbers the article.
-_NUMBER_INSIDE = re.compile(r"\d{4}|^\d+$")
-# A visitor's session: a long random value under one of these names (`sid=123` is an article's id).
-_SESSION = re.compile(
-    r"(?:(?:j|php|asp\.net_|asp)?sess(?:ion)?_?id\w{0,10}|cftoken|sid|zenid|oscsid|s)=[0-9a-z]{16,}",
-    re.IGNORECASE,
-)
 _ESCAPED = re.compile(r"&(?:amp;)+")
-_PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/?#;]*", re.IGNORECASE)
 _DOTS = re.compile(r"/\.\.?(?:/|$)")
-_FRAGMENT_TRACKING = re.compile(r"(?:ref|xtor|utm_\w+|at_\w+|rss|ns_\w+)\b.*|:~:.*", re.I | re.S)
 # Fragments that a page's script reads as its address.
 _ADDRESS = re.compile(r"[!/]")
 
@@ -47,12 +30,6 @@ _PLAIN = re.compile(r"https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9/_.,~-
 _NOT_SO_PLAIN = re.compile(r"/\.|google\.|\bbing\.com|facebook\.com|ampproject\.org")
 # Controls, and the blanks around them: the address was broken over lines.
 _BREAK = re.compile(r"\s*[\x00-\x1f\x7f\u200b\u2028\u2029]+\s*")
-
-# Pages that only lead to the one named inside their own address.
-_AMP_CACHE = re.compile(r"/(?:c|v|wp|i)/(s/)?(?P<rest>[^/]+\..+)", re.DOTALL)
-_AMP_VIEWER = re.compile(r"/amp/(s/)?(?P<rest>[^/]+\..+)", re.DOTALL)
-_GOOGLE = re.compile(r"(?:www\.)?google\.(?:com?\.)?[a-z]{2,3}")
-_REDIRECTORS = {"/url": ("url", "q"), "/news/apiclick.aspx": ("url",), "/l.php": ("u",)}
 
 # -- what only the comparison folds ----------------------------------------------------------------
 _AMP_TAIL = re.compile(r"(?:/amp|\.amp)(?=/?$)|(?<=\.)amp\.(?=html?$)|-amp(?=\.html?$)", re.I)
@@ -75,6 +52,12 @@ _NAMES_ONE = re.compile(r"\d|[^-_]+(?:[-_][^-_]+){2}")
 # The same addresses are asked about several times while a document is worked on, and a poller asks
 # for the domains of its feeds with every poll. At 100 letters each a MB.
 _REMEMBERED = 8192
+# Names under these belong to whoever asks for one.
+_SHARED_DOMAINS = re.compile(
+    r"(?:wordpress|blogspot|blogger|substack|medium|tumblr|wixsite|weebly|typepad|livejournal"
+    r"|over-blog|hatenablog)\.com|git(?:hub|lab)\.io|ghost\.io|netlify\.app|vercel\.app"
+    r"|pages\.dev|web\.app|cloudfront\.net|amazonaws\.com"
+)
 _SHARED_SUFFIX = re.compile(r"com?|org|net|gov|ac|edu|or|ne|go|gob|asn")
 
 
@@ -98,49 +81,24 @@ def canonical(url: str | None, base: str | None = None) -> str | None:
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(host):
         return None
-    target = _target(host, parts.path, parts.query)
-    if target is not None and (found := canonical(target)) is not None:
+    inside = tracking.target(host, parts.path, parts.query)
+    if inside is not None and (found := canonical(inside)) is not None:
         return found
     if ":" in host:
         host = f"[{host}]"
     if port is not None and port != _DEFAULT_PORTS[scheme]:
         host = f"{host}:{port}"
-    path = _PATH_SESSION.sub("", parts.path) or "/"
+    path = tracking.without_session(parts.path) or "/"
     if _DOTS.search(path) and not path.startswith("//"):
         path = urljoin("http://x/", path).removeprefix("http://x")
-    query = "&".join(p for p in parts.query.split("&") if p and not _tracks(p))
-    fragment = "" if _FRAGMENT_TRACKING.fullmatch(parts.fragment) else parts.fragment
+    query = "&".join(p for p in parts.query.split("&") if p and not tracking.tracks(p))
+    fragment = tracking.without_tracking(parts.fragment)
     return urlunsplit((scheme, host, path, query, fragment))
 
 
 def _clean(url: str) -> str:
     """As a browser reads it, and once: some publishers escape twice."""
     return _ESCAPED.sub("&", _BREAK.sub("", url.strip())).replace(" ", "%20")
-
-
-def _tracks(parameter: str) -> bool:
-    name, _, value = parameter.partition("=")
-    if name.lower() == "ref":
-        return _NUMBER_INSIDE.search(value) is None
-    return bool(_TRACKING.fullmatch(name) or _SESSION.fullmatch(parameter))
-
-
-def _target(host: str, path: str, query: str) -> str | None:
-    """The address that this one only leads to."""
-    google = _GOOGLE.fullmatch(host) is not None
-    inside = None
-    if host == "cdn.ampproject.org" or host.endswith(".cdn.ampproject.org"):
-        inside = _AMP_CACHE.fullmatch(path)
-    elif google or host in ("www.bing.com", "bing.com"):
-        inside = _AMP_VIEWER.fullmatch(path)
-    if inside:
-        return f"{'https' if inside[1] else 'http'}://{inside['rest']}" + (query and f"?{query}")
-    if google or host in ("www.bing.com", "bing.com", "l.facebook.com"):
-        given = dict(reversed(parse_qsl(query)))
-        for name in _REDIRECTORS.get(path, ()):
-            if given.get(name, "").startswith(("http://", "https://")):
-                return given[name]
-    return None
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -225,9 +183,12 @@ def _last(path: str) -> str:
 
 
 def _publisher(url: str) -> str:
-    """The domain that was registered: its last two labels, three under .co.uk and the like."""
+    """The domain that was registered: its last two labels, three under .co.uk, .github.io and
+    the like."""
     labels = (domain(url) or "").split(".")
-    shared = len(labels) > 2 and len(labels[-1]) == 2 and _SHARED_SUFFIX.fullmatch(labels[-2])
+    shared = _SHARED_DOMAINS.fullmatch(".".join(labels[-2:])) or (
+        len(labels[-1]) == 2 and len(labels) > 2 and _SHARED_SUFFIX.fullmatch(labels[-2])
+    )
     return ".".join(labels[-3:] if shared else labels[-2:])
 
 

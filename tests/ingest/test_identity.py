@@ -204,6 +204,7 @@ PAGE = "https://www.news.example/world/ferry-sinks-off-crete?utm_source=x"
         (PAGE, "javascript:alert(1)", False),
         ("https://amp.news.co.uk/x/58587866", "https://www.news.co.uk/x/58587866", True),
         ("https://a.co.uk/x/58587866", "https://b.co.uk/x/58587866", False),
+        ("https://a.github.io/x/58587866", "https://b.github.io/x/58587866", False),
         ("https://news.example/?p=123", "https://news.example/2021/09/ferry-sinks/", True),
         ("https://news.example/story.php?id=5", "https://news.example/story.php", False),
         ("https://news.example/live-text-of-the-day?post=5",
