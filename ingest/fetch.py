@@ -98,9 +98,11 @@ class Fetcher:
         last_modified: str | None = None,
         accept: str | None = None,
         max_bytes: int | None = None,
+        max_redirects: int | None = None,
     ) -> Fetched | NotModified | FetchError:
         """GET `url`, following redirects; the validators of the last answer make it conditional.
-        `accept` and `max_bytes` (of the body, uncoded) take the place of those for feeds."""
+        `accept`, `max_bytes` (of the body, uncoded) and `max_redirects` take the place of those
+        for feeds."""
         headers = {}
         if etag:
             headers["If-None-Match"] = etag
@@ -109,20 +111,20 @@ class Fetcher:
         conditional = bool(headers)
         if accept:
             headers["Accept"] = accept
+        limit = max_bytes or self._settings.max_bytes
+        redirects = self._settings.max_redirects if max_redirects is None else max_redirects
         try:
             async with asyncio.timeout(self._settings.deadline):
-                return await self._follow(
-                    url, headers, conditional, max_bytes or self._settings.max_bytes
-                )
+                return await self._follow(url, headers, conditional, limit, redirects)
         except Exception as error:
             return failed(error, self._settings)
 
     async def _follow(
-        self, url: str, headers: dict[str, str], conditional: bool, limit: int
+        self, url: str, headers: dict[str, str], conditional: bool, limit: int, redirects: int
     ) -> Fetched | NotModified | FetchError:
         moved: str | None = None
         permanent, location, status = True, "", 0
-        for hop in range(self._settings.max_redirects + 1):
+        for hop in range(redirects + 1):
             try:
                 if hop:
                     before, url = url, hops.target(url, location)
@@ -149,9 +151,8 @@ class Fetcher:
             if not location.strip():
                 sentence = f"redirected ({status}) without saying where to"
                 return FetchError(kind="redirect", sentence=sentence, status=status)
-        return FetchError(
-            kind="redirect", sentence=f"more than {self._settings.max_redirects} redirects in a row"
-        )
+        sentence = f"more than {redirects} redirects in a row"
+        return FetchError(kind="redirect", sentence=sentence, leads_to=hops.onward(url, location))
 
     async def _read(
         self, answer: Answer, conditional: bool, limit: int, moved: str | None

@@ -54,6 +54,14 @@ def target(url: str, location: str) -> str:
     return urlunsplit(parts._replace(netloc=known + at + host if same else host, fragment=""))
 
 
+def onward(url: str, location: str) -> str | None:
+    """Where a `Location` at `url` leads, when that can be asked; else None."""
+    try:
+        return str(asked(target(url, location)))
+    except ValueError:
+        return None
+
+
 def downgrade(url: str, to: str) -> bool:
     """From https to http."""
     return url.lower().startswith("https:") and not to.lower().startswith("https:")

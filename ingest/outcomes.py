@@ -38,6 +38,7 @@ class FetchError(Struct, kw_only=True):
     sentence: str
     status: int | None = None
     retry_after: float | None = None  # seconds
+    leads_to: str | None = None  # where the redirect that was one too many would have led
 
 
 def failed(error: Exception, settings: IngestSettings) -> FetchError:

@@ -38,14 +38,18 @@ class Asker:
         max_bytes: int,
         delay: float = 0.0,
         unless: set[str] | None = None,
+        follow: bool = False,
     ) -> Fetched | FetchError | None:
-        """The answer, after which the host is left alone for `delay` seconds. `unless` holds the
-        hosts that are not to be asked any more (None comes back) and learns of further ones."""
+        """The answer, after which the host is left alone for `delay` seconds. A redirect that it
+        does not `follow` is an error that says where it leads. `unless` holds the hosts that are
+        not to be asked any more (None comes back) and learns of further ones."""
         host = host_of(url)
         async with self._hosts.turn(url):
             if unless is not None and host in unless:
                 return None
-            answer = await self._fetcher.fetch(url, accept=accept, max_bytes=max_bytes)
+            answer = await self._fetcher.fetch(
+                url, accept=accept, max_bytes=max_bytes, max_redirects=None if follow else 0
+            )
             assert not isinstance(answer, NotModified)  # nothing was conditional
             now = self._clock.now()
             if isinstance(answer, FetchError):

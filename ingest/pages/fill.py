@@ -16,8 +16,9 @@ from prometheus_client import Counter
 from ingest.clock import Clock
 from ingest.fates import Candidate
 from ingest.feeds import Feed
-from ingest.fetch import Fetched, Fetcher, FetchError
+from ingest.fetch import Fetched, Fetcher
 from ingest.hosts import Hosts
+from ingest.pages import notices
 from ingest.pages.ask import Asker, one_at_a_time
 from ingest.pages.page import Page, Unread
 from ingest.pages.robots import Robots
@@ -134,23 +135,25 @@ class Pages:
     async def _ask(self, url: str, c: Candidate, given_up: set[str]) -> Page | Unread:
         if self._asker.held(url, timedelta(seconds=self._settings.pages_deadline)):
             return _RESTING
-        verdict = await self._robots.verdict(url)
-        if verdict.refused:
-            return Unread(kind="robots", clause=verdict.refused)
-        answer = await self._asker.ask(
-            url, accept=_ACCEPT, max_bytes=self._settings.page_bytes, delay=verdict.delay,
-            unless=given_up,
-        )  # fmt: skip
-        if answer is None:
-            return _RESTING
-        if isinstance(answer, FetchError):
-            clause = _CLAUSES.get(answer.kind, "cannot be had").format(status=answer.status)
-            return Unread(kind=answer.kind, clause=clause)
-        if answer.final_url != url:
-            verdict = await self._robots.verdict(answer.final_url)
+        redirects = 0
+        while True:
+            verdict = await self._robots.verdict(url)  # of each hop: another site may say no
             if verdict.refused:
                 return Unread(kind="robots", clause=verdict.refused)
-        return await self._extract(answer, c)
+            answer = await self._asker.ask(
+                url, accept=_ACCEPT, max_bytes=self._settings.page_bytes, delay=verdict.delay,
+                unless=given_up,
+            )  # fmt: skip
+            if answer is None:
+                return _RESTING
+            if isinstance(answer, Fetched):
+                return await self._extract(answer, c)
+            if answer.leads_to is None or redirects == self._settings.max_redirects:
+                clause = _CLAUSES.get(answer.kind, "cannot be had").format(status=answer.status)
+                return Unread(kind=answer.kind, clause=clause)
+            url, redirects = answer.leads_to, redirects + 1
+            if notice := notices.elsewhere(c.article.url or "", url):
+                return notice
 
     async def _extract(self, answer: Fetched, c: Candidate) -> Page | Unread:
         job = PageJob(

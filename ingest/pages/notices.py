@@ -65,21 +65,21 @@ class Facts(Struct, kw_only=True):
 
 def notice(f: Facts) -> Unread | None:
     """Why this page is not the article that its feed announced; None = it is."""
-    return _elsewhere(f) or _suspicion(f) or _wall(f) or _cookies(f) or _strange(f)
+    return elsewhere(f.asked, f.url) or _suspicion(f) or _wall(f) or _cookies(f) or _strange(f)
 
 
-def _elsewhere(f: Facts) -> Unread | None:
-    asked, came = urlsplit(f.asked), urlsplit(f.url)
-    host, path = (came.hostname or "").lower(), came.path.lower()
-    if f.asked != f.url:
-        if host != asked.hostname and _CONSENT_HOST.search(host):
-            return Unread(kind="consent", clause="is behind a consent site")
-        if _CONSENT_PATH.search(path) and not _CONSENT_PATH.search(asked.path.lower()):
-            return Unread(kind="consent", clause="is behind a consent site")
-        if _LOGIN_PATH.search(path) and not _LOGIN_PATH.search(asked.path.lower()):
-            return Unread(kind="paywall", clause="wants a login or subscription")
-        if urls.identity_key(f.url) is None and urls.identity_key(f.asked):
-            return Unread(kind="missing", clause="leads to the publisher's home page")
+def elsewhere(asked_url: str, came_url: str) -> Unread | None:
+    """Why a redirect from one to the other leads to no article, as far as the addresses say."""
+    asked, came = urlsplit(asked_url), urlsplit(came_url)
+    host, path, before = (came.hostname or "").lower(), came.path.lower(), asked.path.lower()
+    if (host != asked.hostname and _CONSENT_HOST.search(host)) or (
+        _CONSENT_PATH.search(path) and not _CONSENT_PATH.search(before)
+    ):
+        return Unread(kind="consent", clause="is behind a consent site")
+    if _LOGIN_PATH.search(path) and not _LOGIN_PATH.search(before):
+        return Unread(kind="paywall", clause="wants a login or subscription")
+    if urls.identity_key(came_url) is None and urls.identity_key(asked_url):
+        return Unread(kind="missing", clause="leads to the publisher's home page")
     return None
 
 

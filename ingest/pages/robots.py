@@ -36,6 +36,7 @@ _MAX_DELAY_S = 60.0
 # How the clause "page …" ends.
 _REFUSED = "refused by robots.txt"
 _UNKNOWN = "not asked: its robots.txt cannot be had"
+_PRIVATE = "not asked: it leads to an address that is not public"
 _UNREADABLE = "not asked: its robots.txt cannot be read"
 
 
@@ -92,7 +93,9 @@ class Robots:
         return rules
 
     async def _ask(self, url: str) -> _Rules:
-        answer = await self._asker.ask(url, accept=_ACCEPT, max_bytes=self._settings.page_bytes)
+        answer = await self._asker.ask(
+            url, accept=_ACCEPT, max_bytes=self._settings.page_bytes, follow=True
+        )
         now = self._clock.now()
         if isinstance(answer, Fetched):
             body = answer.body
@@ -101,7 +104,8 @@ class Robots:
             return _Rules(now + _KEPT, body)
         if isinstance(answer, FetchError) and _there_is_none(answer):
             return _Rules(now + _KEPT)
-        return _Rules(now + _ASK_AGAIN, refused=_UNKNOWN)
+        private = isinstance(answer, FetchError) and answer.kind == "address"
+        return _Rules(now + _ASK_AGAIN, refused=_PRIVATE if private else _UNKNOWN)
 
     def _keep(self, origin: str, rules: _Rules) -> None:
         self._bytes -= _size(self._known.pop(origin, None))

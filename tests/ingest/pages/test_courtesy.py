@@ -235,16 +235,19 @@ def test_a_slow_page_costs_its_host_the_others_of_this_poll(world: World) -> Non
 def test_a_page_that_leads_into_a_private_network_is_not_followed(world: World) -> None:
     world.site.pages["/1"] = moved("http://10.0.0.1/1")
     polled(world, "Lowmere")
-    assert reasons(world) == {"stored: new; page leads to an address that is not public": 1}
+    assert reasons(world) == {
+        "stored: new; page not asked: it leads to an address that is not public": 1
+    }
 
 
-def test_rules_count_where_a_redirect_ends(world: World) -> None:
+def test_rules_count_on_every_hop_of_a_redirect(world: World) -> None:
     world.site.pages |= {
         "/robots.txt": text("User-agent: *\nDisallow: /private/"),
         "/1": moved("/private/1"),
         "/private/1": serving(article()),
     }
     polled(world, "Lowmere")
+    assert asked(world, "/private/1") == 0
     assert reasons(world) == {"stored: new; page refused by robots.txt": 1}
 
 
@@ -372,3 +375,23 @@ def test_hosts_that_were_asked_long_ago_are_forgotten(
         assert hosts.free_at("h8.example") is not None
 
     asyncio.run(scenario())
+
+
+def test_a_redirect_to_the_article_is_followed_with_the_gap_kept(world: World) -> None:
+    world.settings.host_gap = 3
+    times: list[datetime] = []
+    world.site.pages |= {
+        "/1": moved("/2021/pier", 301),
+        "/2021/pier": _timed(world, times, article()),
+    }
+    polled(world, "Lowmere")
+    assert reasons(world) == {"stored: new; text of its page": 1}
+    # the feed, its robots.txt, the old address and the new one
+    assert times[0] >= START + timedelta(hours=1, seconds=9)
+
+
+def test_redirects_without_end_are_given_up(world: World) -> None:
+    world.site.pages["/1"] = moved("/1")
+    polled(world, "Lowmere")
+    assert asked(world, "/1") == world.settings.max_redirects + 1
+    assert reasons(world) == {"stored: new; page redirects without end or to no web address": 1}
