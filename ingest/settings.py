@@ -77,7 +77,7 @@ class IngestSettings(BaseModel):
     pages_deadline: float = Field(default=45, gt=0)
     # One page. Those of news sites are .1 to 1.5 MB of HTML; what is larger is no article.
     page_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
-    # Reading a page takes 20 to 200 ms here; pages that make extractors run for ever exist.
+    # Reading a page takes 30 to 200 ms here; pages that make extractors run for ever exist.
     page_deadline: float = Field(default=10, gt=0)
     # Days for which a poll that brought nothing keeps its own row: at 10,000 feeds these are a
     # million rows a day. After that a day's polls of a feed share one.
