@@ -18,6 +18,8 @@ A = TypeVar("A", bound=Struct)
 
 # Starting a worker (imports included) takes 0.15 s here; a loaded machine may need far longer.
 START_S = 30.0
+# No answer about a document of 8 MB is longer; a process that announces more writes nonsense.
+_MAX_ANSWER = 64 * 1024 * 1024
 
 
 class Pool(Generic[A]):
@@ -54,10 +56,20 @@ class Pool(Generic[A]):
         worker = await self._idle.get()
         healthy = False
         try:
-            if worker is None or worker.returncode is not None:
+            answer = None
+            if worker is not None and worker.returncode is None:
+                try:
+                    async with asyncio.timeout(job.deadline):
+                        answer = await self._ask(worker, job)
+                except (EOFError, OSError) as error:
+                    if isinstance(error, TimeoutError):
+                        raise
+                    # It may have died while idle, of nothing in this job: once more.
+                    await self._kill(worker)
+            if answer is None:
                 worker = await self._start()
-            async with asyncio.timeout(job.deadline):
-                answer = await self._ask(worker, job)
+                async with asyncio.timeout(job.deadline):
+                    answer = await self._ask(worker, job)
             healthy = True
             return answer
         finally:
@@ -86,8 +98,10 @@ class Pool(Generic[A]):
         assert worker.stdout is not None
         worker.stdin.write(frame(msgspec.msgpack.encode(job)))
         await worker.stdin.drain()
-        head = await worker.stdout.readexactly(4)
-        return self._decoder.decode(await worker.stdout.readexactly(struct.unpack(">I", head)[0]))
+        (size,) = struct.unpack(">I", await worker.stdout.readexactly(4))
+        if size > _MAX_ANSWER:
+            raise EOFError("it answered nonsense")
+        return self._decoder.decode(await worker.stdout.readexactly(size))
 
     async def _kill(self, worker: Process) -> None:
         self._alive.discard(worker)

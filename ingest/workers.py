@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 
 import msgspec
@@ -10,15 +11,24 @@ from ingest.items import Document, Refusal
 from ingest.pool import START_S, Pool
 from ingest.worker import Answer, Request
 
+# Feeds remembered for having stopped or broken a worker; the oldest are forgiven first.
+_MAX_SUSPECTS = 1000
+
 
 class Workers:
-    """Processes that parse, one document at a time each; see `ingest.pool`."""
+    """Processes that parse, one document at a time each; see `ingest.pool`.
+
+    Feeds whose last document had to be stopped wait for each other: together they hold one
+    process at most, and healthy feeds have the others.
+    """
 
     def __init__(self, count: int, deadline: float, max_items: int) -> None:
         self._deadline, self._max_items = deadline, max_items
         hello = Request(
             deadline=START_S, body=b"", content_type="", base="http://localhost/", max_items=1
         )
+        self._suspects: dict[str, None] = {}
+        self._quarantine = asyncio.Lock()
         self._pool = Pool("ingest.worker", count, Answer, hello)
 
     async def __aenter__(self) -> Workers:
@@ -34,6 +44,20 @@ class Workers:
 
     async def parse(self, body: bytes, content_type: str, base: str) -> Document | Refusal:
         """The document's items; waits for a free worker. Never raises for a bad document."""
+        if base in self._suspects:
+            async with self._quarantine:
+                found = await self._parsed(body, content_type, base)
+        else:
+            found = await self._parsed(body, content_type, base)
+        if isinstance(found, Refusal) and found.kind in ("timeout", "crash"):
+            self._suspects[base] = None
+            if len(self._suspects) > _MAX_SUSPECTS:
+                del self._suspects[next(iter(self._suspects))]
+        else:
+            self._suspects.pop(base, None)
+        return found
+
+    async def _parsed(self, body: bytes, content_type: str, base: str) -> Document | Refusal:
         request = Request(
             deadline=self._deadline, body=body, content_type=content_type, base=base,
             max_items=self._max_items,

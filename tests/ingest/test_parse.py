@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ import pytest
 
 from ingest.items import Document, Refusal
 from ingest.parse import parse
-from ingest.workers import Workers
 from tests.ingest.conftest import item, rss
 
 BASE = "https://feeds.example/news/feed.xml"
@@ -199,31 +197,3 @@ def test_documents_made_to_hurt_give_items_or_a_reason(shared_data: Path) -> Non
                 value.encode()  # can be stored
                 assert not re.search("[\x00-\x08\x1b\u202e]|<script", value), path.name
             assert entry.url is None or entry.url.startswith(("http://", "https://")), path.name
-
-
-def test_a_document_over_the_deadline_is_stopped_and_the_next_one_read() -> None:
-    # 7 MB of inline markup: seconds of honest work.
-    slow = rss(*(item(n, text="é<br/>" * 500) for n in range(2000)))
-
-    async def main() -> None:
-        async with Workers(1, 0.3, 2000) as workers:
-            found = await workers.parse(slow, "", BASE)
-            assert isinstance(found, Refusal)
-            assert found.kind == "timeout"
-            assert isinstance(await workers.parse(rss(item(1)), "", BASE), Document)
-
-    asyncio.run(main())
-
-
-def test_a_worker_that_dies_costs_only_its_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def main() -> None:
-        async with Workers(1, 30.0, 2000) as workers:
-            assert isinstance(await workers.parse(rss(item(1)), "", BASE), Document)
-            (worker,) = workers._pool._alive
-            worker.kill()
-            found = await workers.parse(rss(item(1)), "", BASE)
-            if isinstance(found, Refusal):  # it had not been seen dying yet
-                assert found.kind == "crash"
-            assert isinstance(await workers.parse(rss(item(1)), "", BASE), Document)
-
-    asyncio.run(main())
