@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -87,9 +87,11 @@ class Hosts:
         self._held.add(host)
 
     def newly_held(self) -> dict[str, datetime]:
-        """Holds since the last call, for those who may come to look after these hosts."""
-        held, self._held = self._held, set()
-        return {host: at for host in held if (at := self.free_at(host)) is not None}
+        """Holds that are not `noted` yet, for those who may come to look after these hosts."""
+        return {host: at for host in self._held if (at := self.free_at(host)) is not None}
+
+    def noted(self, held: Mapping[str, datetime]) -> None:
+        self._held -= {host for host, at in held.items() if self.free_at(host) == at}
 
     def answered(self, url: str) -> None:
         """The host spoke, be it to refuse."""
@@ -114,7 +116,6 @@ class Hosts:
         known = self._hosts.get(host)
         if known is not None and not known.turn.locked():
             del self._hosts[host]
-
 
     def _tidy(self) -> None:
         old = self._clock.now() - _OLD

@@ -89,8 +89,8 @@ class Keeper:
         if not self._ended:
             return None
         return (
-            f"the database has not answered since {_uptime() - self._renewed:.0f} s ago, longer "
-            f"than leases last ({self._length:g} s), so no feed is polled until it does"
+            f"the database has not answered for {_uptime() - self._renewed:.0f} s, longer than "
+            f"leases last ({self._length:g} s), so no feed is polled until it does"
         )
 
     def began(self, feed: Feed) -> None:
@@ -113,11 +113,18 @@ class Keeper:
 
     async def run(self) -> None:
         """Look again and again, until cancelled; an outage of the database is waited out."""
+        away = False
         while True:
             try:
                 await self.look()
+                if away:
+                    _say.info("ingest.database_back", poller=self.name)
+                away = False
             except Unavailable as error:
-                _say.warning("ingest.database_away", error=str(error), poller=self.name)
+                if not away:
+                    left = round(max(0.0, self._until - _uptime()))
+                    _say.warning("ingest.database_away", error=str(error), polls_on_for_s=left)
+                away = True
             self._changed()
             await asyncio.sleep(_LOOK_S)
 
@@ -151,7 +158,8 @@ class Keeper:
             if self._timer:
                 self._timer.cancel()
             if self._renewed > 0:
-                await self._on_thread(self._leases.leave, self._free_in(self._mine))
+                resting = {host: s for host, s in self._free_in(self._mine).items() if s > 0}
+                await self._on_thread(self._leases.leave, resting)
         finally:
             self._until = float("-inf")
             self._thread.shutdown()
@@ -215,6 +223,7 @@ class Keeper:
             now = self._clock.now()
             left = {host: (at - now).total_seconds() for host, at in held.items()}
             await self._on_thread(self._leases.note, left)
+            self._hosts.noted(held)
 
     # -- feeds -------------------------------------------------------------------------------------
 
@@ -231,7 +240,8 @@ class Keeper:
                 self._agenda.put(feed)
         for feed_id in (self._agenda.ids() if ids is None else set(ids)) - there:
             self._agenda.drop(feed_id)
-        self._again |= self._in_hand.keys() - there  # paused or removed, perhaps
+        asked_for = self._in_hand.keys() if ids is None else self._in_hand.keys() & set(ids)
+        self._again |= asked_for - there  # paused or removed, perhaps
         self._show()
 
     async def _hurry(self) -> None:

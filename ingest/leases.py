@@ -119,7 +119,8 @@ class Leases:
             self._note(db, free_in, owner=self.name)
 
     def leave(self, free_in: Mapping[str, float]) -> None:
-        """Give everything back, and our name with it."""
+        """Give everything back, and our name with it. `free_in` need only name those that are
+        not to be asked yet."""
         with translated(), self._engine.begin() as db:
             self._note(db, free_in, owner=None)
             db.execute(hosts.update().where(hosts.c.owner == self.name).values(owner=None))
