@@ -369,6 +369,12 @@ def test_an_answer_without_bodies_empties_no_article(days: Days) -> None:
     ]
 
 
+def test_an_empty_channel_brings_nothing_and_withdraws_nothing(days: Days) -> None:
+    reports = polled(days, rss(item(1), item(2)), rss(), rss(item(1), item(2), title="Again"))
+    assert [sums(r) for r in reports] == [{"stored": 2}, {}, {"duplicate": 2}]
+    assert not any(r.missed for r in reports)
+
+
 def test_a_headline_without_text_may_be_edited(days: Days) -> None:
     polled(days, *[rss(item(1, title=t, text="")) for t in ("Polls open", "Polls have closed")])
     assert [a.title for a in days.world.articles()] == ["Polls open", "Polls have closed"]
