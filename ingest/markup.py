@@ -26,7 +26,9 @@ MAX_ITEM_TAGS = 5_000
 # 2,000 items of 50 tags; beyond it only the tags that make items and their fields are kept.
 MAX_TAGS = 150_000
 # A document of 8 MB with more than this is no feed but an attack; each costs 5 µs here.
-MAX_TOKENS = 300_000
+MAX_TOKENS = 500_000
+# Captured feeds use up to 20 prefixes; parsers look through all of them at every element.
+MAX_PREFIXES = 100
 _FIELD_DEPTH = 5  # rss, channel, item, field and one more
 
 _TOKEN = re.compile(
@@ -180,7 +182,13 @@ class _Tidy:
             self.lists[_LISTS[name]].append(self.text[at : self.text.find("<", at)][:20])
         self.tags += 1
         deep = depth >= (MAX_DEPTH if self.tags < MAX_TAGS else _FIELD_DEPTH)
-        if deep or self.item_tags > MAX_ITEM_TAGS or (self.skipped and self.item_at):
+        crowded = prefix not in self.used and len(self.used) >= MAX_PREFIXES
+        if (
+            deep
+            or (prefix and crowded)
+            or self.item_tags > MAX_ITEM_TAGS
+            or (self.skipped and self.item_at)
+        ):
             return
         if prefix:
             self.used.add(prefix)
@@ -250,7 +258,7 @@ class _Tidy:
                 if prefix != "xmlns":
                     self.used.add(prefix.lower())
                 elif local:
-                    if not value:
+                    if not value or len(self.bound) > 2 * MAX_PREFIXES:
                         continue
                     name = f"xmlns:{local.lower()}"
                     self.bound[local.lower()] = value
