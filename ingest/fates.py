@@ -19,8 +19,8 @@ from stream.records import Article
 # Below this share of common words a text says something else. Measured on five captured days
 # (docs/ingest.md): of 359 edits under one address 6 lie below, of unrelated pairs 79 %. Alone it
 # proves nothing, since headlines are rewritten from scratch: the item must also claim to be
-# published long after the article was last appended, under an address without the publisher's
-# number. Both such items told another story, and none of the others did.
+# published long after the article was last appended, or have another guid than it had in this
+# feed, under an address without the publisher's number. Both such items told another story.
 SAME_STORY = 0.1
 REUSED_AFTER = timedelta(hours=12)
 # An item that kept its guid but moved to another address is the same article from here on: 99.5 %
@@ -125,27 +125,31 @@ def keep_identity(c: Candidate, seen: dict[str, Seen], known: dict[str, Known]) 
             c.article.id = shown.article_id
             return
         c.note = "another story under a guid that had named one before"
-    if (other := reused_as(c, known)) is not None:
+    if (other := reused_as(c, seen, known)) is not None:
         c.article.id = other
         c.note = "another story under an address that had named one before"
 
 
-def reused_as(c: Candidate, known: dict[str, Known]) -> str | None:
+def reused_as(c: Candidate, seen: dict[str, Seen], known: dict[str, Known]) -> str | None:
     """The id of the article that `c` is when its address was reused for it; None: it was not."""
     before, published = known.get(c.article.id), c.article.published
+    if c.item_key is None or before is None or before.content == c.content:
+        return None
+    dated = (
+        published is not None
+        and before.appended is not None
+        # a date that cannot be true proves nothing
+        and before.appended + REUSED_AFTER <= published <= c.article.fetched
+    )
+    renamed = c.article.ref and c.item_key not in seen and before.source == c.article.feed
     if (
-        c.item_key is None
-        or published is None
-        or published > c.article.fetched  # a date that cannot be true proves nothing
-        or before is None
-        or before.appended is None
-        or before.content == c.content
-        or published < before.appended + REUSED_AFTER
+        not (dated or renamed)
         or urls.numbered(c.article.url, c.article.ref)
         or identity.likeness(before.sketch, _sketch(c)) >= SAME_STORY
     ):
         return None
-    return identity.again(c.article.id, published)
+    # Not by its guid, which may be new with every poll.
+    return identity.again(c.article.id, published.isoformat() if published else c.content)
 
 
 def _sketch(c: Candidate) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -46,10 +45,10 @@ def article_id(*, url: str | None, outlet: str, guid: str | None, content: str) 
     return "a" + _hash(name, 10)
 
 
-def again(article_id: str, published: datetime) -> str:
-    """The id of another article under an address that named `article_id` before: the same from
-    every feed that shows it, whatever becomes of its text."""
-    return "a" + _hash(f"again\n{article_id}\n{published.isoformat()}", 10)
+def again(article_id: str, name: str) -> str:
+    """The id of another article under an address that named `article_id` before. `name`: its
+    date, which stays when its text is edited, else its content hash."""
+    return "a" + _hash(f"again\n{article_id}\n{name}", 10)
 
 
 def archive_id(archive: str, ref: str) -> str:

@@ -94,7 +94,11 @@ class Intake:
                 + [s.article_id for seen in shown for s in seen.values()],
             )
             # Nearly never there: addresses that were given to other stories.
-            other = [fates.reused_as(c, known) for d in deliveries for c in d.candidates]
+            other = [
+                fates.reused_as(c, seen, known)
+                for d, seen in zip(deliveries, shown, strict=True)
+                for c in d.candidates
+            ]
             if renamed := [id_ for id_ in other if id_ is not None]:
                 known |= _identities(db, renamed)
         return known, shown
