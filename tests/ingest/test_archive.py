@@ -47,7 +47,11 @@ def test_rows_carry_their_fields(world: World, tmp_path: Path) -> None:
     archive.replay(_file(tmp_path, [row]), world.log, world.engine)
     (found,) = world.articles()
     assert (found.ref, found.title, found.text) == ("r1", "Headline 1", "Text of article 1.")
-    assert (found.outlet, found.lang, found.url) == ("news.example", "en", "https://news.example/1")
+    assert (found.outlet, found.lang, found.url) == (
+        "news.example",
+        "en",
+        "https://news.example/1#x",
+    )
     assert found.published == found.fetched == datetime(2021, 7, 2, 6, tzinfo=UTC)
     assert (found.published_from, found.lane) == ("feed", BACKFILL_LANE)
 
