@@ -20,7 +20,7 @@ import sqlalchemy as sa
 import structlog
 from prometheus_client import Gauge
 
-from ingest import language
+from ingest import language, retention
 from ingest.agenda import Agenda
 from ingest.clock import Clock, WallClock
 from ingest.feeds import Feed
@@ -57,7 +57,7 @@ class Poller:
     def __init__(
         self, engine: sa.Engine, log: Log, settings: IngestSettings, clock: Clock | None = None
     ) -> None:
-        self._settings = settings
+        self._engine, self._settings = engine, settings
         self._clock: Clock = clock or WallClock()
         self._ledger = Ledger(engine, Intake(engine, log), settings)
         # Deciding, appending and saving happen on one thread: the producer belongs to it, and
@@ -163,6 +163,7 @@ class Poller:
     async def _go(self, stop: asyncio.Event) -> None:
         keeper = asyncio.create_task(self._keeper.run())
         keeper.add_done_callback(lambda _: self._wake.set())
+        pruning = asyncio.create_task(retention.daily(self._engine, self._settings, self._clock))
         try:
             while not stop.is_set() and not self._ended():
                 self._wake.clear()
@@ -176,7 +177,8 @@ class Poller:
                 await self._clock.sleep_until(next_at or now + _FAR, self._wake)
         finally:
             keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            pruning.cancel()
+            await asyncio.gather(keeper, pruning, return_exceptions=True)
 
     async def _jump(self, stop: asyncio.Event) -> None:
         """Time stands still until everything that is due has been polled."""

@@ -7,24 +7,32 @@ of its own, short enough that polling goes on beside it, and may be interrupted 
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import sqlalchemy as sa
+import structlog
 from msgspec import Struct
 
+from ingest.clock import Clock
 from ingest.fates import FATES
 from ingest.intake import upsert
 from ingest.settings import IngestSettings
 from store.engine import reading, translated
 from store.tables import feed_items, polls, polls_daily
+from stream.errors import Unavailable
 
 T = TypeVar("T")
 
+# Not at once: a start has better to do, and one that is restarted over and over must not prune
+# each time.
+_FIRST_S, _AGAIN_S = 600.0, 86_400.0
 # Feeds in one transaction: at 70 polls a day each, other writers wait a tenth of a second.
 _CHUNK = 200
+_say = structlog.get_logger("dateline.ingest")
 _COUNTS = ("seen", *FATES)
 _DONE_WELL = ("ok", "unchanged")
 
@@ -53,6 +61,19 @@ def prune(
     return pruned
 
 
+async def daily(engine: sa.Engine, settings: IngestSettings, clock: Clock) -> None:
+    """Prune once a day, beside the polling; runs until it is cancelled."""
+    wait = _FIRST_S
+    while True:
+        await asyncio.sleep(wait)
+        try:
+            done = await asyncio.to_thread(prune, engine, settings, clock.now())
+            _say.info("ingest.pruned", polls=done.polls, items=done.items)
+        except Unavailable as error:
+            _say.warning("ingest.not_pruned", error=str(error))
+        wait = _AGAIN_S
+
+
 def _chunks(every: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(every), _CHUNK):
         yield every[start : start + _CHUNK]
@@ -77,7 +98,8 @@ def _fold(engine: sa.Engine, which: sa.ColumnElement[bool], dry_run: bool) -> in
     with translated(), engine.begin() as db:
         days: dict[tuple[str, str], Counter[str]] = {}
         reasons: dict[tuple[str, str], Counter[str]] = {}
-        rows = db.execute(sa.select(polls).where(which)).all()
+        # Locked, so that of two who fold at once the later one finds them gone.
+        rows = db.execute(sa.select(polls).where(which).with_for_update()).all()
         for row in rows:
             key = (row.source, row.at.date().isoformat())
             day = days.setdefault(key, Counter())

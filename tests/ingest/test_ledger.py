@@ -22,6 +22,7 @@ from ingest.retention import prune
 from store.audit import audit
 from store.engine import open_database
 from store.tables import feed_items, identities, polls, polls_daily
+from store.tables import feeds as feeds_table
 from stream.errors import Unavailable
 from tests.ingest.conftest import START, World, item, rss, running
 
@@ -376,6 +377,32 @@ def test_a_fold_that_is_cut_off_loses_and_doubles_nothing(
             prune(world.engine, world.settings, START + timedelta(days=10))
     assert _rows(world.engine, "v_ledger") == before
     prune(world.engine, world.settings, START + timedelta(days=10))
+    assert _rows(world.engine, "v_ledger") == before
+
+
+def test_a_running_poller_prunes_by_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ingest.clock import ScaledClock
+
+    _many_days(world)
+    before, had = _rows(world.engine, "v_ledger"), len(world.ledger())
+    with world.engine.begin() as db:
+        db.execute(feeds_table.update().values(state="paused"))
+    monkeypatch.setattr("ingest.retention._FIRST_S", 0.0)
+    world.clock = ScaledClock(START + timedelta(days=10), 1)  # type: ignore[assignment]
+
+    async def scenario() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def pruned(*args: Any) -> Any:
+            done = prune(*args)
+            loop.call_soon_threadsafe(stop.set)
+            return done
+
+        monkeypatch.setattr("ingest.retention.prune", pruned)
+        await asyncio.wait_for(world.poller().run(stop), 60)
+
+    asyncio.run(scenario())
+    assert len(world.ledger()) < had / 2
     assert _rows(world.engine, "v_ledger") == before
 
 
