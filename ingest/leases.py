@@ -5,16 +5,14 @@ the hosts that name it as their owner are leased for as long. All times are the 
 is the same for all, whatever their clocks say. A poller itself counts from before it asked for
 the renewal, on a clock of its own that nobody sets, and so always stops first.
 
-Who should have a host follows from the names of the live pollers and the hosts' weights alone, so
-all come to the same answer: each takes what should be its own and is free, and gives back, when
-idle, what should be another's.
+Each poller takes what should be its own (`ingest.shares`) and is free, and gives back, when idle,
+what should be another's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,13 +21,11 @@ from msgspec import Struct
 from ingest import process
 from ingest.feeds import Feed
 from ingest.hosts import host_of
+from ingest.shares import shared_out
 from store.engine import reading, translated
 from store.tables import UtcDateTime, feeds, hosts, pollers
 from stream.errors import Unavailable
 
-# One poller may hold this much more than its even share. Without a limit the few hosts with
-# hundreds of feeds make shares uneven; at the exact share every new feed would move a host.
-_SLACK = 1.1
 # Keys in one statement; SQLite takes 32,766.
 _KEYS = 5_000
 # Any number will do, as long as every release uses the same.
@@ -207,26 +203,6 @@ def listing(engine: sa.Engine) -> list[dict[str, Any]]:
             live = row["until"] > now and not process.dead(row["process"])
             found.append({**{k: v for k, v in row.items() if k != "process"}, "live": live})
         return found
-
-
-def shared_out(weights: Mapping[str, int], live: Collection[str]) -> dict[str, str]:
-    """Whose each host should be: the first in an order of the pollers that is the host's own
-    (rendezvous hashing), so that few move when a poller comes or goes; passing over those that
-    have more than their share already, heavy hosts first."""
-    if not live:
-        return {}
-    if len(live) == 1:
-        return dict.fromkeys(weights, next(iter(live)))
-    limit = _SLACK * sum(weights.values()) / len(live)
-    load = dict.fromkeys(live, 0)
-    found = {}
-    for host in sorted(weights, key=lambda h: (-weights[h], h)):
-        order = sorted(live, key=lambda who: blake2b(f"{who}\n{host}".encode()).digest())
-        fitting = [who for who in order if load[who] + weights[host] <= limit]
-        who = fitting[0] if fitting else min(order, key=load.__getitem__)
-        load[who] += weights[host]
-        found[host] = who
-    return found
 
 
 def _now(db: sa.Connection) -> datetime:

@@ -20,9 +20,10 @@ from ingest.agenda import Agenda
 from ingest.clock import WallClock
 from ingest.feeds import Entry, Feed
 from ingest.hosts import Hosts, host_of
-from ingest.leases import Leases, shared_out
+from ingest.leases import Leases
 from ingest.poller import Poller
 from ingest.settings import IngestSettings
+from ingest.shares import shared_out
 from store.engine import open_database
 from store.tables import feeds as feeds_table
 from store.tables import hosts, pollers
