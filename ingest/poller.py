@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
-from functools import partial
 from types import TracebackType
 
 import sqlalchemy as sa
 import structlog
-from prometheus_client import Gauge
 
 from ingest import language, retention
 from ingest.agenda import Agenda
@@ -26,6 +24,7 @@ from ingest.clock import Clock, WallClock
 from ingest.feeds import Feed
 from ingest.fetch import Fetcher
 from ingest.hosts import Hosts
+from ingest.inhand import InHand, Settle, Task
 from ingest.intake import Intake
 from ingest.keeper import Keeper
 from ingest.ledger import Ledger, Outcome, PollReport
@@ -44,10 +43,6 @@ _GRACE_S = 5.0
 # With a clock that jumps and no feeds: how soon (real seconds) to look for some.
 _IDLE_S = 2.0
 _FAR = timedelta(days=365)
-
-Settle = Callable[[Outcome], Awaitable[PollReport]]
-
-_waiting = Gauge("dateline_ingest_waiting_bytes", "Documents in memory, to be read or saved")
 
 
 class Poller:
@@ -70,13 +65,10 @@ class Poller:
         self._wake = asyncio.Event()  # there may be something to do
         self._keeper = Keeper(
             engine, settings, self._clock, self._hosts, self._agenda,
-            lost=self._stop_asking, changed=self._wake.set,
+            lost=lambda: self._hand.stop_asking(), changed=self._wake.set,
         )  # fmt: skip
+        self._hand = InHand(settings, self._agenda, self._keeper, self._wake.set)
         self._outage = Outage()
-        self._running: set[asyncio.Task[PollReport]] = set()
-        self._asking: set[asyncio.Task[PollReport]] = set()  # those of them without an answer yet
-        self._broken: BaseException | None = None  # what ended a poll and concerns all
-        self._bytes = 0  # waiting to be read or saved
         self.name = self._keeper.name
 
     async def __aenter__(self) -> Poller:
@@ -129,11 +121,7 @@ class Poller:
             finally:
                 self._hosts.stop()
                 relay.cancel()
-                if self._running:
-                    _, late = await asyncio.wait(self._running, timeout=_GRACE_S)
-                    for task in late:
-                        task.cancel()
-                    await asyncio.gather(*self._running, return_exceptions=True)
+                await self._hand.finish(_GRACE_S)
 
     async def poll_due(self) -> list[PollReport]:
         """Poll every feed of ours that is due now; reports in the order in which they were begun.
@@ -143,11 +131,11 @@ class Poller:
         now = self._clock.now()
         if self._clock.jumps:
             return [report async for report in self._one_by_one(now)]
-        tasks: list[asyncio.Task[PollReport]] = []
+        tasks: list[Task] = []
         while True:
             self._wake.clear()
             tasks += self._start_due(now, self._polling.settle)
-            if not self._running:
+            if not self._hand.polls:
                 return [task.result() for task in tasks]
             await self._wake.wait()
 
@@ -169,11 +157,11 @@ class Poller:
                 self._wake.clear()
                 if keeper.done():
                     keeper.result()  # raises: it does not end otherwise
-                if self._broken is not None:
-                    raise self._broken
+                if self._hand.broken is not None:
+                    raise self._hand.broken
                 now = self._clock.now()
                 self._start_due(now, self._patiently)
-                next_at = self._agenda.next_at() if self._room() else None
+                next_at = self._agenda.next_at() if self._hand.room else None
                 await self._clock.sleep_until(next_at or now + _FAR, self._wake)
         finally:
             keeper.cancel()
@@ -206,71 +194,16 @@ class Poller:
             if free_at is not None and free_at > self._clock.now() + gap:
                 self._agenda.put(feed)  # one before it was told to leave the host alone
             else:
-                yield await self._start(feed, self._polling.settle)
+                yield await self._hand.begin(feed, self._polling, self._polling.settle)
 
-    # -- polls -------------------------------------------------------------------------------------
-
-    def _room(self) -> bool:
-        return (
-            self._keeper.good
-            and len(self._asking) < self._settings.concurrency
-            and self._bytes < self._settings.waiting_bytes
-        )
-
-    def _start_due(self, now: datetime, settle: Settle) -> list[asyncio.Task[PollReport]]:
+    def _start_due(self, now: datetime, settle: Settle) -> list[Task]:
         tasks = []
-        while self._room() and (feed := self._agenda.begin(now)) is not None:
-            tasks.append(self._start(feed, settle))
+        while self._hand.room and (feed := self._agenda.begin(now)) is not None:
+            tasks.append(self._hand.begin(feed, self._polling, settle))
         return tasks
-
-    def _start(self, feed: Feed, settle: Settle) -> asyncio.Task[PollReport]:
-        task = asyncio.create_task(self._one(feed, settle))
-        self._running.add(task)
-        self._asking.add(task)
-        self._keeper.began(feed)
-        task.add_done_callback(partial(self._finished, feed))  # also of one that never ran
-        return task
-
-    async def _one(self, feed: Feed, settle: Settle) -> PollReport:
-        task = asyncio.current_task()
-        assert task is not None
-        try:
-            asked = await self._polling.ask(feed)
-        finally:
-            self._answered(task, feed)
-        size = asked.size
-        self._weigh(size)
-        try:
-            return await settle(await self._polling.read(asked))
-        finally:
-            self._weigh(-size)
-
-    def _answered(self, task: asyncio.Task[PollReport], feed: Feed) -> None:
-        if task in self._asking:
-            self._asking.remove(task)
-            self._agenda.asked(feed.host)
-            self._wake.set()
-
-    def _finished(self, feed: Feed, task: asyncio.Task[PollReport]) -> None:
-        self._answered(task, feed)
-        self._running.remove(task)
-        error = None if task.cancelled() else task.exception()
-        self._broken = self._broken or error
-        given_up = task.cancelled() or error is not None
-        self._keeper.ended(feed, feed if given_up else task.result().feed)
-        self._wake.set()
 
     async def _patiently(self, outcome: Outcome) -> PollReport:
         return await self._outage.through(lambda: self._polling.settle(outcome))
-
-    def _weigh(self, size: int) -> None:
-        self._bytes += size
-        _waiting.set(self._bytes)
-
-    def _stop_asking(self) -> None:
-        """The leases are over: another may ask these hosts now. What has answered is kept."""
-        for task in tuple(self._asking):
-            task.cancel()
 
 
 async def _relay(stop: asyncio.Event, wake: asyncio.Event) -> None:

@@ -412,7 +412,7 @@ def test_when_leases_end_in_an_outage_it_stops_says_so_and_comes_back(
         with _outage(world.engine):
             await _until(poller.problem)
             assert "has not answered" in str(poller.problem())
-            await _until(lambda: not poller._running)  # another may ask that host now
+            await _until(lambda: not poller._hand.polls)  # another may ask that host now
             asked = len(world.site.requests)
             world.site.pages["/a"] = rss(item(1))
             poller._wake.set()
