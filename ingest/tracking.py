@@ -18,9 +18,10 @@ _TRACKING = re.compile(
 )
 # `ref` says where the reader came from, except where it numbers the article.
 _NUMBER_INSIDE = re.compile(r"\d{4}|^\d+$")
-# A visitor's session: a long random value under one of these names (`sid=123` is an article's id).
+# A visitor's session; under the short names only a long random value (`sid=123` is an article).
 _SESSION = re.compile(
-    r"(?:(?:j|php|asp\.net_|asp)?sess(?:ion)?_?id\w{0,10}|cftoken|sid|zenid|oscsid|s)=[0-9a-z]{16,}",
+    r"(?:(?:j|php|asp\.net_|asp)?sess(?:ion)?_?id\w{0,10}|cftoken)=.+"
+    r"|(?:sid|s|zenid|oscsid)=(?=\d*[a-z])(?=[a-z]*\d)[0-9a-z]{20,}",
     re.IGNORECASE,
 )
 _PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/?#;]*", re.IGNORECASE)

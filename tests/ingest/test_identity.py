@@ -100,6 +100,7 @@ SAME = [
     ("https://news.example/a", "https://news.example/a?maca=chi-rss-chi-all-1127-rdf"),
     ("https://news.example/a", "https://news.example/a#xtor=RSS-1481423633"),
     ("https://news.example/a", "https://news.example/a?PHPSESSID=0123456789abcdef0123"),
+    ("https://news.example/a", "https://news.example/a?sid=0a1b2c3d4e5f60718293a4b5c6d7e8f9"),
     ("https://news.example/a", "https://news.example/a;jsessionid=0A1B2C3D?utm_medium=x"),
     ("https://news.example/a?id=5", "https://www.google.com/url?sa=t&url=https://news.example/a%3Fid%3D5&ct=ga"),
     # spelling
@@ -114,6 +115,10 @@ OTHER = [
     ("https://news.example/article.cfm?c_id=1&objectid=5", "https://news.example/article.cfm?c_id=1&objectid=6"),
     ("https://news.example/a?ref=123456", "https://news.example/a?ref=123457"),
     ("https://news.example/a?sid=1", "https://news.example/a?sid=2"),
+    (
+        "https://news.example/a?sid=202109200001234567890",
+        "https://news.example/a?sid=202109200001234567891",
+    ),
     ("https://news.example/a", "https://news.example/A"),
     ("https://news.example/a?page=1", "https://news.example/a?page=2"),
     ("https://news.example/20210920/ferry", "https://news.example/20210920/bank"),
