@@ -44,7 +44,7 @@ _SILENT = {"script", "style", "noscript", "template", "iframe", "object", "svg",
 
 def html_to_text(markup: str) -> str:
     """Plain text of an HTML fragment: tags, scripts and entities resolved, lines kept."""
-    text = markup
+    text = _BAD.sub("", markup)  # also what would hide a tag, or break nh3
     if "<" not in text and "&" not in text:
         return plain(text)
     for _ in range(_ROUNDS):

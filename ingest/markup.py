@@ -285,7 +285,7 @@ class _Tidy:
             left_out[over(self.max_items)] = self.skipped
         self._pop_to(0)
         unbound = self.used - self.at_root - {"xml", "xmlns"}
-        if unbound and self.root_out >= 0:
+        if unbound and 0 <= self.root_out < len(self.out):
             root = self.out[self.root_out]
             end = -2 if root.endswith("/>") else -1
             declared = "".join(

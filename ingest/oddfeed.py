@@ -38,8 +38,8 @@ def read(text: str, base: str, max_items: int) -> tuple[Feed, dict[str, int]]:
     ):  # fmt: skip
         if value := parsed.feed.get(theirs):
             channel.values[ours] = [str(value)]
-    entries = [_entry(e) for e in parsed.entries[:max_items]]
-    feed = Feed(parsed.version or "", channel, entries)
+    entries = [_entry(e) for e in parsed.get("entries", [])[:max_items]]
+    feed = Feed(str(parsed.get("version") or ""), channel, entries)
     feed.skip_hours, feed.skip_days = tidied.skip_hours, tidied.skip_days
     return feed, tidied.left_out
 
