@@ -18,14 +18,15 @@ _TRACKING = re.compile(
 )
 # `ref` says where the reader came from, except where it numbers the article.
 _NUMBER_INSIDE = re.compile(r"\d{4}|^\d+$")
-# A visitor's session; under the short names only a long random value (`sid=123` is an article).
+# A visitor's session: a long value, and under the short names a random one (`sid=123` is an
+# article, `session_id=7` one of a conference).
 _SESSION = re.compile(
-    r"(?:(?:j|php|asp\.net_|asp)?sess(?:ion)?_?id\w{0,10}|cftoken)=.+"
+    r"(?:(?:j|php|asp\.net_|asp)?sess(?:ion)?_?id\w{0,10}|cftoken)=.{16,}"
     r"|(?:sid|s|zenid|oscsid)=(?=\d*[a-z])(?=[a-z]*\d)[0-9a-z]{20,}",
     re.IGNORECASE,
 )
 _PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/?#;]*", re.IGNORECASE)
-_FRAGMENT_TRACKING = re.compile(r"(?:ref|xtor|utm_\w+|at_\w+|rss|ns_\w+)\b.*|:~:.*", re.I | re.S)
+_FRAGMENT_TRACKING = re.compile(r"(?:ref|xtor|utm_\w+|at_\w+|ns_\w+)=.*|rss|:~:.*", re.I | re.S)
 
 # Pages that only lead to the one named inside their own address.
 _AMP_CACHE = re.compile(r"/(?:c|v|wp|i)/(s/)?(?P<rest>[^/]+\..+)", re.DOTALL)

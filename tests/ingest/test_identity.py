@@ -148,7 +148,8 @@ def test_what_numbers_an_article_is_not_folded(one: str, other: str) -> None:
     ["https://news.example/a/b/?id=5&b=2", "https://m.news.example/a/", "http://news.example/a#c-5",
      "https://news.example/美/a?x=%e7%be%8e", "https://news.example/#!/story/5",
      "https://news.example/a?ref=123456", "https://news.example/a/amp/", "https://n.example/a//b",
-     "https://news.example/451824/headline/index.html"],
+     "https://news.example/451824/headline/index.html", "https://news.example/a#ref-1",
+     "https://news.example/a?session_id=7"],
 )  # fmt: skip
 def test_what_is_stored_is_what_the_publisher_linked(url: str) -> None:
     assert urls.canonical(url) == url
