@@ -31,6 +31,12 @@ def ingest(rest: Rest = None) -> None:
     _module("bench.ingest", rest)
 
 
+@app.command(context_settings=_pass_on, add_help_option=False)
+def leases(rest: Rest = None) -> None:
+    """10,000 feeds, three pollers, one killed: how late, how often twice, how polite."""
+    _module("bench.leases", rest)
+
+
 def _module(name: str, rest: list[str] | None) -> None:
     done = subprocess.run([sys.executable, "-m", name, *(rest or [])], check=False)  # noqa: S603
     raise typer.Exit(done.returncode)
