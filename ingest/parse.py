@@ -20,6 +20,7 @@ _ROOT = re.compile(r"<(?:\w{1,20}:)?(?:rss|rdf|feed|channel)[\s>]", re.IGNORECAS
 # Behind comments and instructions, the first element tells what a document is.
 _FIRST = re.compile(r"<(?:\w{1,20}:)?([A-Za-z][\w\-]{0,30})")
 _PROLOG = re.compile(r"\s+|<!--|<\?|<!(?=[A-Za-z])")
+_LINE_BREAK = re.compile(r"\s*[\r\n]\s*")
 _HEAD = 100_000  # letters in which a root element must begin
 # "a@b.example (A. Writer)", the form that RSS asks for
 _EMAIL_AND_NAME = re.compile(r"\S+@\S+\s*\(([^()]+)\)")
@@ -166,14 +167,16 @@ def _author(entry: Entry) -> str | None:
 
 def _link(entry: Entry, base: str, guid: str | None) -> str | None:
     """The item's own address: the original that publishers who count clicks name, its own link,
-    the first alternate (a page rather than another format), a guid that is an address."""
+    the first alternate (a page rather than another format), a guid that is an address, and where
+    its content lies when that is elsewhere."""
     candidates = [Link(v) for v in entry.values.get("origin", ())[:1]]
     candidates += [li for li in entry.links if li.rel == "own"]
     alternates = [li for li in entry.links if li.rel == "alternate"]
     alternates.sort(key=lambda li: li.type not in ("", "text/html", "application/xhtml+xml"))
     candidates += alternates
-    if guid and entry.permalink and guid.lower().startswith(("http://", "https://")):
+    if guid and entry.permalink and guid.lower().startswith(("http://", "https://", "/")):
         candidates.append(Link(guid))
+    candidates += [li for li in entry.links if li.rel == "content"]
     itself = urls.canonical(base)  # an empty link, or only a fragment, resolves to the feed
     for link in candidates[:20]:
         found = urls.canonical(_typed(link.href), _base(base, link.base))
@@ -183,8 +186,10 @@ def _link(entry: Entry, base: str, guid: str | None) -> str | None:
 
 
 def _typed(href: str) -> str:
-    """As a browser reads what was typed: blanks around it and line ends in it do not count."""
-    href = "".join(href.strip().splitlines()).replace("\t", "")
+    """As a person means it: without blanks around it or broken lines, and with a scheme."""
+    href = _LINE_BREAK.sub("", href.strip()).replace("\t", "")
+    if href[:4].lower() == "www.":
+        href = f"https://{href}"
     return href.replace(" ", "%20") if " " in href else href
 
 

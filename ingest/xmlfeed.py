@@ -199,6 +199,8 @@ class _Reader:
             kind = attributes.get("type", "").partition(";")[0].strip().lower()
             holder.links.append(Link(href, rel or "alternate", kind, self._base()))
             return
+        if name == "content" and (source := attributes.get("src")):
+            holder.links.append(Link(source, "content", "", self._base()))
         if name == "guid" and key == "guid":
             holder.permalink = attributes.get("ispermalink", "true").strip().lower() != "false"
         self._capture(name, attributes)
