@@ -1,6 +1,6 @@
 """Many pollers on one feed table, one of them killed on the way: is it fresh, and is it polite?
 
-    python -m bench.leases [--feeds 10000] [--scale 0.5] [--database URL]
+    python -m bench.leases [--feeds 10000] [--scale 1] [--database URL]
 
 Starts three poller processes on one database (PostgreSQL from a package, unless one is named) and
 a server on loopback with all the feeds (`bench.crowd`), kills one poller with -9 in the middle and
@@ -340,8 +340,8 @@ def _database(folder: Path) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Many pollers, one of them killed.")
     parser.add_argument("--feeds", type=int, default=10_000)
-    parser.add_argument("--scale", type=float, default=0.5)
-    parser.add_argument("--rounds", type=float, default=3.0, help="how many intervals to run for")
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--rounds", type=float, default=2.0, help="how many intervals to run for")
     parser.add_argument("--database", help="an empty database to use")
     parser.add_argument("--as-poller", help=argparse.SUPPRESS)
     given = parser.parse_args()

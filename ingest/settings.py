@@ -21,7 +21,7 @@ class IngestSettings(BaseModel):
     # How long a poller may be out of touch with the database and still go on. A dead one's feeds
     # wait this long for another: well within the shortest interval, and three deadlines, so that
     # nothing in hand outlives its lease.
-    lease: float = Field(default=90, gt=0)
+    lease: float = Field(default=90, ge=5)
     # Documents in memory that wait to be read, or in an outage of the log or the database to be
     # saved (bytes as received; read, they take up to three times as much). Beyond it nothing more
     # is asked for. A quarter of an hour of 10,000 feeds in which one poll in ten brings 50 kB.
