@@ -27,7 +27,9 @@ _TIME = (
 )
 _CLOCK = re.compile(_TIME + r"\s*(?P<half>[ap]\.?m\b\.?)?", re.IGNORECASE)
 _OFFSET = re.compile(
-    r"(?:GMT|UTC)?\s*(?P<sign>[+\-−])(?P<hours>\d{1,2})(?:[:.]?(?P<minutes>\d{2}))?\s*$", re.I
+    r"(?:GMT|UTC)?\s*(?P<sign>[+\-−])(?P<hours>\d{1,2})(?:[:.]?(?P<minutes>\d{2}))?"
+    r"(?:\s*\(?[A-Za-z][A-Za-z ]*\)?)?\s*$",
+    re.I,
 )
 _ZONE = re.compile(r"\b([A-Za-z]{1,5})\s*\)?$")
 _ISO = re.compile(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ingest.entries import Feed
 from ingest.items import Hints
-from ingest.xmlfeed import Feed
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _PERIODS = {

@@ -10,8 +10,8 @@ from typing import Any
 
 import feedparser
 
+from ingest.entries import Entry, Feed, Link
 from ingest.markup import tidy
-from ingest.xmlfeed import Entry, Feed, Link
 
 _DATES = ("published", "created", "updated")
 

@@ -13,8 +13,8 @@ from urllib.parse import urljoin
 
 from ingest import clean, dates, hints, jsonfeed, markup, oddfeed, sitemap, urls, xmlfeed
 from ingest.decode import decode, legal_document, mended
+from ingest.entries import Entry, Link
 from ingest.items import Document, Item, Refusal
-from ingest.xmlfeed import Entry, Link
 
 _ROOT = re.compile(r"<(?:\w{1,20}:)?(?:rss|rdf|feed|channel)[\s>]", re.IGNORECASE)
 # Behind comments and instructions, the first element tells what a document is.

@@ -9,8 +9,7 @@ from __future__ import annotations
 import html
 from xml.parsers import expat
 
-from msgspec import Struct, field
-
+from ingest.entries import Entry, Feed, Link
 from ingest.markup import MAX_ATTRIBUTES, MAX_DEPTH, MAX_ITEM_TAGS
 from ingest.names import KNOWN_PREFIXES, prefix_of
 
@@ -45,37 +44,6 @@ _XML = "http://www.w3.org/XML/1998/namespace\n"
 
 class Odd(Exception):
     """A document that this reader leaves to others: not well-formed, too deep, another format."""
-
-
-class Link(Struct):
-    href: str
-    rel: str = "alternate"
-    type: str = ""
-    base: str | None = None
-
-
-class Entry(Struct):
-    """What one item (or the channel) says, as written: field -> values in their order."""
-
-    values: dict[str, list[str]] = field(default_factory=dict)
-    links: list[Link] = field(default_factory=list)
-    permalink: bool = True  # may the guid be an address?
-    lang: str | None = None
-
-    def first(self, name: str) -> str:
-        return next((v for v in self.values.get(name, ()) if v), "")
-
-    def last(self, name: str) -> str:
-        return next((v for v in reversed(self.values.get(name, ())) if v), "")
-
-
-class Feed(Struct):
-    version: str
-    channel: Entry
-    entries: list[Entry]
-    skipped: int = 0  # items beyond the cap
-    skip_hours: list[str] = field(default_factory=list)
-    skip_days: list[str] = field(default_factory=list)
 
 
 def read(text: str, max_items: int) -> Feed:

@@ -30,7 +30,8 @@ def test_nothing_that_must_hold_is_broken(target: str, tmp_path: Path) -> None:
     corpus.mkdir()
     (corpus / "seed").write_bytes(SEEDS[target])
     command = [
-        sys.executable, "-m", f"tests.fuzz.{target}", "-seed=1", f"-runs={RUNS.get(target, 3_000)}", "-timeout=20",
+        sys.executable, "-m", f"tests.fuzz.{target}", "-seed=1", "-timeout=20",
+        f"-runs={RUNS.get(target, 3_000)}",
         "-rss_limit_mb=4096", f"-artifact_prefix={tmp_path}/", str(corpus),
     ]  # fmt: skip
     done = subprocess.run(

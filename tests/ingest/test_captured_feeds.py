@@ -11,6 +11,7 @@ import pytest
 
 from ingest import dates, oddfeed, parse, xmlfeed
 from ingest.decode import decode, legal_document
+from ingest.entries import Feed
 from ingest.items import Document, Item
 
 BASE = "https://feeds.example/news/feed.xml"
@@ -78,7 +79,7 @@ def test_items_titles_links_dates_and_ids_are_as_counted(real: Path) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def _items(feed: xmlfeed.Feed) -> list[Item]:
+def _items(feed: Feed) -> list[Item]:
     language = feed.channel.first("language") or feed.channel.lang
     return [parse._item(n, e, BASE, language) for n, e in enumerate(feed.entries)]
 

@@ -6,7 +6,7 @@ import codecs
 
 import pytest
 
-from ingest.decode import decode
+from ingest.decode import decode, legal_document, mended
 
 TITLE = "朝鲜半岛 – Zürich – Новости"
 UTF8 = "utf-8"
@@ -89,3 +89,50 @@ def test_undeclared_encodings_are_detected(encoding: str) -> None:
     body = "".join(f"<item><title>{SAMPLES[encoding]}</title></item>" for _ in range(3))
     text, _ = decode(f"<rss><channel>{body}</channel></rss>".encode(encoding), "")
     assert SAMPLES[encoding] in text
+
+
+@pytest.mark.parametrize(
+    ("words", "encoding"),
+    [
+        ("Привет", "koi8-r"),
+        ("Ελλάδα", "cp1253"),
+        ("대통령", "euc-kr"),
+        ("日本", "euc-jp"),
+        ("Łódź i Kraków", "cp1250"),
+        ("أخبار اليوم", "cp1256"),
+        ("naïve café déjà", "cp1252"),
+    ],
+)
+def test_a_headline_is_enough_to_tell_the_encoding(words: str, encoding: str) -> None:
+    text, _ = decode(_xml(words, None).encode(encoding), "")
+    assert words in text
+
+
+def test_a_byte_pasted_into_utf8_is_mended_and_half_a_letter_replaced() -> None:
+    body = _xml(f"{TITLE} caf#, {TITLE}", "utf-8").encode().replace(b"#", b"\xe9")
+    assert f"{TITLE} café, {TITLE}" in decode(body)[0]
+    assert f"{TITLE}\ufffd" in decode(_xml(TITLE, "utf-8").encode()[:-14] + b"\xe4\xb8")[0]
+
+
+@pytest.mark.parametrize(
+    ("twice", "once"),
+    [
+        ("ZÃ¼rich â€“ â€žEndeâ€œ", "Zürich – „Ende“"),
+        ("expectations â\x80\x94 despite", "expectations — despite"),
+        ("Ã¼berall", "überall"),
+        ("it\x92s", "it’s"),
+        ("ATTAQUÉ»", "ATTAQUÉ»"),
+        ("Ã¼ and 日本", "Ã¼ and 日本"),
+    ],
+)
+def test_letters_encoded_twice_are_mended_where_nothing_else_can_be_meant(
+    twice: str, once: str
+) -> None:
+    assert mended(twice) == once
+
+
+def test_references_in_cdata_are_left_alone() -> None:
+    assert legal_document("<a>&nbsp;&x<![CDATA[&nbsp;&x]]>&x</a>") == (
+        "<a>\xa0&amp;x<![CDATA[&nbsp;&x]]>&amp;x</a>"
+    )
+    assert legal_document("<a>&#27;[31mred&#x1B;[0m</a>") == "<a>red</a>"
