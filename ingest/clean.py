@@ -33,6 +33,8 @@ _BAD = re.compile(
 _BLANKS = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r" ?\n[ \n]*")
 _ESCAPE_SEQUENCE = re.compile("\x1b\\[[0-9;?]{0,20}[a-zA-Z]")
+_ALREADY_PLAIN = re.compile(r"[!-~]++(?: [!-~]++)*+")  # most of what is written in English
+_LONG = 10_000  # letters; nothing to be seen in so many means nothing at all
 _INVISIBLE = {"Cf", "Cc", "Mn", "Zs", "Zl", "Zp"}
 # Publishers escape markup twice, some three times; what is still markup then was made to be.
 _ROUNDS = 4
@@ -44,9 +46,11 @@ _SILENT = {"script", "style", "noscript", "template", "iframe", "object", "svg",
 
 def html_to_text(markup: str) -> str:
     """Plain text of an HTML fragment: tags, scripts and entities resolved, lines kept."""
-    text = _BAD.sub("", markup)  # also what would hide a tag, or break nh3
-    if "<" not in text and "&" not in text:
-        return plain(text)
+    if "<" not in markup and "&" not in markup:
+        return plain(markup)
+    text = _BAD.sub(
+        "", _ESCAPE_SEQUENCE.sub("", markup)
+    )  # also what would hide a tag, or break nh3
     for _ in range(_ROUNDS):
         before = text
         if _CDATA in text:
@@ -102,6 +106,8 @@ def _without_cdata(text: str) -> str:
 
 def plain(text: str) -> str:
     """Text that is no markup: NFC, without controls, blanks folded, at most one empty line."""
+    if _ALREADY_PLAIN.fullmatch(text):
+        return text
     text = _BAD.sub("", _ESCAPE_SEQUENCE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
     text = _BLANKS.sub(" ", unicodedata.normalize("NFC", text).replace("\x85", "\n"))
     text = _LINES.sub(lambda m: "\n\n" if m.group().count("\n") > 1 else "\n", text).strip()
@@ -114,7 +120,7 @@ def line(text: str) -> str:
 
 
 def _unseen(text: str) -> bool:
-    return len(text) < 64 and all(unicodedata.category(c) in _INVISIBLE for c in text)
+    return all(unicodedata.category(letter) in _INVISIBLE for letter in text[:_LONG])
 
 
 def cut(text: str, size: int) -> str:

@@ -102,6 +102,11 @@ def test_a_home_page_names_no_article() -> None:
         ("<script>x</script><style>y</style>z", "z"),
         ("\u202egnp.exe\u202c safe\u200b", "gnp.exe safe"),
         ("\u200d\u2063", ""),
+        ("\u200c" * 500, ""),
+        ("\x1b[31m<b>red</b>\x1b[0m", "red"),
+        ("&amp;amp;amp;lt;b&amp;amp;amp;gt;x", "x"),
+        ("&lt;![CDATA[words]]&gt; &lt;![CDATA[ more", "words <![CDATA[ more"),
+        ("<a title='a > b' href=x>link</a>", "link"),
         ("می\u200cخواهم", "می\u200cخواهم"),
     ],
 )
