@@ -85,12 +85,13 @@ class Keeper:
         return _uptime() < self._until
 
     def problem(self) -> str | None:
-        """One sentence when nothing is polled because the database is away; else None."""
+        """One sentence when nothing is polled because our leases have ended; else None."""
         if not self._ended:
             return None
         return (
-            f"the database has not answered for {_uptime() - self._renewed:.0f} s, longer than "
-            f"leases last ({self._length:g} s), so no feed is polled until it does"
+            f"leases last {self._length:g} s and have not been renewed for "
+            f"{_uptime() - self._renewed:.0f} s (does the database answer?), so no feed is polled "
+            "until they are"
         )
 
     def began(self, feed: Feed) -> None:

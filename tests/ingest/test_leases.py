@@ -411,7 +411,7 @@ def test_when_leases_end_in_an_outage_it_stops_says_so_and_comes_back(
         await asyncio.wait_for(hanging.wait(), PATIENCE_S)
         with _outage(world.engine):
             await _until(poller.problem)
-            assert "has not answered" in str(poller.problem())
+            assert "have not been renewed" in str(poller.problem())
             await _until(lambda: not poller._hand.polls)  # another may ask that host now
             asked = len(world.site.requests)
             world.site.pages["/a"] = rss(item(1))
