@@ -223,10 +223,6 @@ class _Tidy:
             depth = len(stack) - 1 - stack[::-1].index(name)
         else:
             depth = len(stack) - 1
-        if name == "link" and self.out[-1] == "<link>":  # empty: as if it were not there
-            self.stack.pop()
-            self.out.pop()
-            return
         if depth == 0:  # more may follow: junk, or items after an end that came too early
             self.ended = True
             self._pop_to(1)

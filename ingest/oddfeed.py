@@ -1,6 +1,6 @@
-"""RSS, RDF, Atom and CDF of unusual shape: read by feedparser, from a document made tidy first.
+"""Feeds in rare dialects (Atom 0.3, CDF, base64, home-made ones): read by feedparser.
 
-feedparser knows every dialect; what it takes quadratic time for, `ingest.markup` has removed.
+It knows them all; what it takes quadratic time for, `ingest.markup` has removed before.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from typing import Any
 import feedparser
 
 from ingest.entries import Entry, Feed, Link
-from ingest.markup import tidy
+from ingest.markup import Tidied
 
 _DATES = ("published", "created", "updated")
 
 
-def read(text: str, base: str, max_items: int) -> tuple[Feed, dict[str, int]]:
-    """What feedparser finds in `text`, and what was left out before it could see it."""
-    tidied = tidy(text, max_items)
+def read(tidied: Tidied, base: str, max_items: int) -> Feed:
+    """What feedparser finds in a document that was made tidy."""
     headers = {"content-type": "application/xml; charset=utf-8"}
     if "xml:base" in tidied.text:  # else feedparser would take guids for relative links too
         headers["content-location"] = base
@@ -41,7 +40,7 @@ def read(text: str, base: str, max_items: int) -> tuple[Feed, dict[str, int]]:
     entries = [_entry(e) for e in parsed.get("entries", [])[:max_items]]
     feed = Feed(str(parsed.get("version") or ""), channel, entries)
     feed.skip_hours, feed.skip_days = tidied.skip_hours, tidied.skip_days
-    return feed, tidied.left_out
+    return feed
 
 
 def _entry(found: Any) -> Entry:

@@ -1,8 +1,9 @@
 """One feed document to items. Runs in a worker process: hostile input can cost a minute or all
 memory (see `ingest.workers`). Does no I/O.
 
-Well-formed feeds are read by `ingest.xmlfeed`; all others are made well-formed (`ingest.markup`)
-and read by feedparser (`ingest.oddfeed`). A test holds both readers to the same items.
+RSS, RDF and Atom are read by `ingest.xmlfeed`; what is not well-formed is made so before
+(`ingest.markup`), and rare dialects are read by feedparser (`ingest.oddfeed`). A test holds both
+readers to the same items.
 """
 
 from __future__ import annotations
@@ -89,9 +90,14 @@ def _feed(text: str, base: str, encoding: str, max_items: int) -> Document | Ref
             left_out[markup.over(max_items)] = feed.skipped
     except xmlfeed.Odd:
         try:
-            feed, left_out = oddfeed.read(text, base, max_items)
+            tidied = markup.tidy(text, max_items)
         except markup.TooManyTags as error:
             return Refusal(kind="broken", sentence=f"the document is not read: {error}")
+        left_out = tidied.left_out
+        try:
+            feed = xmlfeed.read(tidied.text, max_items)
+        except xmlfeed.Odd:
+            feed = oddfeed.read(tidied, base, max_items)
     channel = feed.channel
     if not feed.entries and not feed.version and not channel.values:
         return Refusal(

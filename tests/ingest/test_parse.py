@@ -197,3 +197,105 @@ def test_documents_made_to_hurt_give_items_or_a_reason(shared_data: Path) -> Non
                 value.encode()  # can be stored
                 assert not re.search("[\x00-\x08\x1b\u202e]|<script", value), path.name
             assert entry.url is None or entry.url.startswith(("http://", "https://")), path.name
+
+
+NAMESPACES = (
+    'xmlns:atom="http://www.w3.org/2005/Atom" xmlns:dc="http://purl.org/dc/elements/1.1/" '
+    'xmlns:feedburner="http://rssnamespace.org/feedburner/ext/1.0"'
+)
+N = "https://news.example"
+
+
+@pytest.mark.parametrize("broken", ["", "<b>"], ids=["well-formed", "broken"])
+@pytest.mark.parametrize(
+    ("fields", "url", "guid"),
+    [
+        (f"<guid>{N}/g</guid>", f"{N}/g", f"{N}/g"),
+        (f"<guid isPermaLink='TRUE'>{N}/g</guid>", f"{N}/g", f"{N}/g"),
+        (f"<guid isPermaLink='false'>{N}/g</guid>", None, f"{N}/g"),
+        (f"<link/><guid>{N}/g</guid>", f"{N}/g", f"{N}/g"),
+        (f"<link> </link><guid>{N}/g</guid>", f"{N}/g", f"{N}/g"),
+        (f"<link>{N}/1</link><guid>story-1</guid>", f"{N}/1", "story-1"),
+        (f"<link>\n  {N}/a\n  b\n</link>", f"{N}/ab", None),
+        (f"<link><![CDATA[{N}/?a=1&b=2]]></link>", f"{N}/?a=1&b=2", None),
+        ("<link>www.news.example/x</link>", "https://www.news.example/x", None),
+        ("<link>ftp://news.example/x</link>", None, None),
+        (f"<link>{N}/1</link><link>{N}/2</link>", f"{N}/1", None),
+        (f"<atom:link href='{N}/more'/><link>{N}/own</link>", f"{N}/own", None),
+        (f"<atom:link rel='self' href='{N}/self'/>", None, None),
+        (f"<enclosure url='{N}/x.mp3' type='audio/mpeg' length='1'/>", None, None),
+        (f"<link>{N}/count</link><feedburner:origLink>{N}/real</feedburner:origLink>",
+         f"{N}/real", None),
+        ("<dc:identifier>urn:x</dc:identifier>", None, "urn:x"),
+    ],
+)  # fmt: skip
+def test_links_and_ids_of_an_rss_item(
+    fields: str, url: str | None, guid: str | None, broken: str
+) -> None:
+    body = f"<rss version='2.0' {NAMESPACES}><channel><item><title>t</title>{fields}{broken}</item>"
+    (found,) = read(f"{body}</channel></rss>").items
+    assert (found.url, found.guid) == (url, guid)
+
+
+@pytest.mark.parametrize("broken", ["", "<b>"], ids=["well-formed", "broken"])
+@pytest.mark.parametrize(
+    ("fields", "attributes", "url"),
+    [
+        ("<link rel='enclosure' href='/x'/><link href='/a'/>", "", "https://feeds.example/a"),
+        ("<link type='application/json' href='/j'/><link type='text/html' href='/h'/>", "",
+         "https://feeds.example/h"),
+        ("<link rel='http://www.iana.org/assignments/relation/alternate' href='/a'/>", "",
+         "https://feeds.example/a"),
+        ("<link rel='related' href='/r'/>", "", None),
+        ("<link href='a'/>", "xml:base='https://b.example/x/'", "https://b.example/x/a"),
+        ("<link xml:base='sub/' href='a'/>", "xml:base='/root/'",
+         "https://feeds.example/root/sub/a"),
+        ("<link xml:base='javascript:x//' href='a'/>", "", "https://feeds.example/news/a"),
+        ("<content type='text/html' src='/c'/>", "", "https://feeds.example/c"),
+        ("<source><link href='/s'/><id>s</id></source><link href='/own'/>", "",
+         "https://feeds.example/own"),
+    ],
+)  # fmt: skip
+def test_links_of_an_atom_entry(fields: str, attributes: str, url: str | None, broken: str) -> None:
+    body = f"<feed xmlns='http://www.w3.org/2005/Atom' {attributes}><entry><title>t</title>"
+    (found,) = read(f"{body}<id>rel-id</id>{fields}{broken}</entry></feed>").items
+    assert (found.url, found.guid) == (url, "rel-id")
+
+
+@pytest.mark.parametrize(
+    ("title", "plain"),
+    [
+        ("<title type='html'>A &lt;b&gt;bold&lt;/b&gt; &amp;amp; x</title>", "A bold & x"),
+        ("<title>5 &lt; 6 &amp;amp; more</title>", "5 < 6 & more"),
+        ("<title type='xhtml'><div xmlns='http://www.w3.org/1999/xhtml'>A <b>bold</b> &lt; x</div>"
+         "</title>", "A bold < x"),
+    ],
+)  # fmt: skip
+def test_titles_of_atom_in_every_type(title: str, plain: str) -> None:
+    body = f"<feed xmlns='http://www.w3.org/2005/Atom'><entry>{title}<id>1</id></entry></feed>"
+    assert read(body).items[0].title == plain
+
+
+@pytest.mark.parametrize(
+    ("body", "title", "url"),
+    [
+        ("<feed version='0.3' xmlns='http://purl.org/atom/ns#'><entry><title mode='escaped'>"
+         "A &lt;b&gt;b&lt;/b&gt;</title><link rel='alternate' href='/o'/></entry></feed>",
+         "A b", "https://feeds.example/o"),
+        ("<CHANNEL HREF='https://news.example/'><ITEM HREF='/cdf'><TITLE>c</TITLE></ITEM></CHANNEL>",
+         "c", "https://feeds.example/cdf"),
+        ("<feed><entry><title>n</title><link href='/n'/></entry></feed>",
+         "n", "https://feeds.example/n"),
+        ("<entry xmlns='http://www.w3.org/2005/Atom'><title>e</title><link href='/e'/></entry>",
+         "e", "https://feeds.example/e"),
+        ("<a:feed xmlns:a='http://www.w3.org/2005/Atom'><a:entry><a:title>p</a:title>"
+         "<a:link href='/p'/></a:entry></a:feed>", "p", "https://feeds.example/p"),
+        ("<rss xmlns='urn:odd'><channel><item><title>o</title><link>/o</link></item></channel></rss>",
+         "o", "https://feeds.example/o"),
+        ("<br />\n<b>Warning</b>: x\n<?xml version='1.0'?><rss><channel><item><title>w</title>"
+         "<link>/w</link></item></channel></rss>", "w", "https://feeds.example/w"),
+    ],
+)  # fmt: skip
+def test_rare_dialects_are_read(body: str, title: str, url: str) -> None:
+    (found,) = read(body).items
+    assert (found.title, found.url) == (title, url)
