@@ -282,7 +282,7 @@ def test_titles_of_atom_in_every_type(title: str, plain: str) -> None:
         ("<feed version='0.3' xmlns='http://purl.org/atom/ns#'><entry><title mode='escaped'>"
          "A &lt;b&gt;b&lt;/b&gt;</title><link rel='alternate' href='/o'/></entry></feed>",
          "A b", "https://feeds.example/o"),
-        ("<CHANNEL HREF='https://news.example/'><ITEM HREF='/cdf'><TITLE>c</TITLE></ITEM></CHANNEL>",
+        ("<CHANNEL HREF='https://n.example/'><ITEM HREF='/cdf'><TITLE>c</TITLE></ITEM></CHANNEL>",
          "c", "https://feeds.example/cdf"),
         ("<feed><entry><title>n</title><link href='/n'/></entry></feed>",
          "n", "https://feeds.example/n"),
@@ -290,7 +290,7 @@ def test_titles_of_atom_in_every_type(title: str, plain: str) -> None:
          "e", "https://feeds.example/e"),
         ("<a:feed xmlns:a='http://www.w3.org/2005/Atom'><a:entry><a:title>p</a:title>"
          "<a:link href='/p'/></a:entry></a:feed>", "p", "https://feeds.example/p"),
-        ("<rss xmlns='urn:odd'><channel><item><title>o</title><link>/o</link></item></channel></rss>",
+        ("<rss xmlns='urn:o'><channel><item><title>o</title><link>/o</link></item></channel></rss>",
          "o", "https://feeds.example/o"),
         ("<br />\n<b>Warning</b>: x\n<?xml version='1.0'?><rss><channel><item><title>w</title>"
          "<link>/w</link></item></channel></rss>", "w", "https://feeds.example/w"),
