@@ -14,6 +14,7 @@ import io
 import json
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -25,6 +26,9 @@ CONCURRENCY = 32
 # Feeds that are polled before the clock starts, so that imports, worker processes and models
 # count for nobody.
 WARM_UP = 40
+
+# A pass of a thousand feeds takes five seconds, or a minute on a busy machine.
+_PATIENCE_S = 300.0
 
 Pass = Callable[[], Awaitable[dict[str, int]]]
 
@@ -146,11 +150,13 @@ async def dateline(urls: list[str], folder: Path) -> AsyncIterator[Pass]:
 
     async def polled(count: int) -> dict[str, int]:
         """Put the clock forward and wait until so many polls have been saved."""
-        before = _counters()
+        before, late = _counters(), time.monotonic() + _PATIENCE_S
         clock.jump()
         while (now := _counters())["polls"] - before["polls"] < count:
             if running.done():
                 running.result()
+            if time.monotonic() > late:
+                raise SystemExit(f"not all feeds were polled within {_PATIENCE_S:g} s")
             await asyncio.sleep(0.005)
         if now["failed"]:
             raise SystemExit(f"polls failed; see {folder}")

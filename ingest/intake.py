@@ -86,6 +86,8 @@ class Intake:
         self, deliveries: Sequence[Delivery]
     ) -> tuple[dict[str, Known], list[dict[str, Seen]]]:
         """The articles that may be meant, by id, and what each feed has shown, by item key."""
+        if not deliveries:
+            return {}, []
         with translated(), reading(self._engine) as db:
             shown = [_seen(db, d) for d in deliveries]
             known = _identities(

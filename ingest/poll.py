@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -71,11 +72,12 @@ class Polling:
         ledger: Ledger,
         thread: Executor,
         clock: Clock,
+        under_way: Callable[[], int],
     ) -> None:
         self._fetcher, self._workers, self._hosts = fetcher, workers, hosts
         self._clock = clock
         self._pages, self._ledger, self._thread = pages, ledger, thread
-        self._settled = Batches(thread, ledger.settle, _BATCH)
+        self._settled = Batches(thread, ledger.settle, _BATCH, under_way)
 
     async def poll(self, feed: Feed) -> PollReport:
         """The three steps in one. Raises only what concerns all feeds (Unavailable and other

@@ -85,6 +85,7 @@ class Poller:
             ledger=self._ledger,
             thread=self._thread,
             clock=self._clock,
+            under_way=lambda: len(self._hand.polls),
         )
         return self
 
