@@ -18,6 +18,7 @@ class Item(Struct, kw_only=True, omit_defaults=True):
     published: datetime | None = None
     author: str | None = None
     lang: str | None = None  # the feed's claim
+    spoken: str | None = None  # what it was found to be in, when that was asked for
     error: str | None = None  # why it could not be read: the item is dead
 
 

@@ -57,6 +57,7 @@ def candidates(
             ref=item.guid,
             feed=feed_url,
             author=item.author,
+            lang=item.spoken,
         )
         # A guid that several articles carry at once names none of them.
         if item.guid and len(by_guid[item.guid]) == 1:

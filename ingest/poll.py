@@ -129,7 +129,11 @@ class Polling:
             digest = body_hash(answer)
             if digest == feed.body_hash:
                 return Unchanged(feed=feed, at=now, answer=answer)
-            found = await self._workers.parse(answer.body, answer.content_type, answer.final_url)
+            # Of a feed's first document everything is new, later little is: only then is it cheaper
+            # to have the languages told beside the parsing, on all cores, than where news is known.
+            found = await self._workers.parse(
+                answer.body, answer.content_type, answer.final_url, identify=feed.body_hash is None
+            )
         except DatelineError:
             raise
         except Exception as error:

@@ -36,6 +36,7 @@ class Request(Job, array_like=True, kw_only=True):
     content_type: str
     base: str
     max_items: int
+    identify: bool = False  # tell the languages of the items, too
 
 
 class Answer(Struct, array_like=True):
@@ -55,10 +56,14 @@ def frame(data: bytes) -> bytes:
 
 
 def _answer(request: Request) -> Answer:
+    from ingest import language
     from ingest.parse import parse
 
     try:
         found = parse(request.body, request.content_type, request.base, request.max_items)
+        if request.identify and isinstance(found, Document):
+            for item in found.items:
+                item.spoken = language.identify(item.title, item.text, item.lang)
     except MemoryError:
         found = Refusal(kind="crash", sentence="the document needs too much memory to be read")
     except Exception as error:

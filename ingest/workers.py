@@ -42,13 +42,16 @@ class Workers:
     ) -> None:
         await self._pool.__aexit__(kind, error, trace)
 
-    async def parse(self, body: bytes, content_type: str, base: str) -> Document | Refusal:
-        """The document's items; waits for a free worker. Never raises for a bad document."""
+    async def parse(
+        self, body: bytes, content_type: str, base: str, *, identify: bool = False
+    ) -> Document | Refusal:
+        """The document's items, with their languages if `identify`; waits for a free worker. Never
+        raises for a bad document."""
         if base in self._suspects:
             async with self._quarantine:
-                found = await self._parsed(body, content_type, base)
+                found = await self._parsed(body, content_type, base, identify)
         else:
-            found = await self._parsed(body, content_type, base)
+            found = await self._parsed(body, content_type, base, identify)
         if isinstance(found, Refusal) and found.kind in ("timeout", "crash"):
             self._suspects[base] = None
             if len(self._suspects) > _MAX_SUSPECTS:
@@ -57,10 +60,12 @@ class Workers:
             self._suspects.pop(base, None)
         return found
 
-    async def _parsed(self, body: bytes, content_type: str, base: str) -> Document | Refusal:
+    async def _parsed(
+        self, body: bytes, content_type: str, base: str, identify: bool
+    ) -> Document | Refusal:
         request = Request(
             deadline=self._deadline, body=body, content_type=content_type, base=base,
-            max_items=self._max_items,
+            max_items=self._max_items, identify=identify,
         )  # fmt: skip
         try:
             answer = await self._pool.do(request)

@@ -46,6 +46,7 @@ def put(candidate: Candidate, found: Page | Unread) -> None:
     article.title = article.title or found.title
     article.author = article.author or found.author
     candidate.lang_claim = candidate.lang_claim or found.lang
+    article.lang = None  # to be told from the whole text
     if article.published is None and found.published is not None:
         article.published, article.published_from = found.published, "page"
     if found.canonical and (named := urls.accepts_canonical(found.url, found.canonical)):
