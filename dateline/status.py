@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from dateline import app
 from dateline.config import Settings
+from ingest import leases
 from store import tables
 from store.engine import reading
 from stream import records
@@ -23,7 +24,8 @@ INPUTS = {
 
 
 def status(settings: Settings) -> list[dict[str, Any]]:
-    """One row a stage; freshness is the event time of the last article stored."""
+    """One row a stage; freshness is the event time of the last article stored. The row of ingest
+    also has its pollers, see `ingest.leases.listing`."""
     log, engine = app.open_log(settings), app.open_engine(settings)
     try:
         with reading(engine) as connection:
@@ -50,7 +52,8 @@ def status(settings: Settings) -> list[dict[str, Any]]:
                     tables.outbox.c.state.in_(("pending", "sending", "failed", "unknown"))
                 )
             ).one()
-        rows = [_row("ingest", polls, 0, None, f"{failing} feeds failing" if failing else None)]
+        trouble = f"{failing} feeds failing" if failing else None
+        rows = [_row("ingest", polls, 0, None, trouble) | {"pollers": leases.listing(engine)}]
         for stage, topic in INPUTS.items():
             done, waiting = _progress(log, stage, topic)
             fresh = newest if stage == "database" else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from rich.markup import escape
 
 from dateline.commands.shared import (
     Db,
@@ -53,7 +54,7 @@ def show(alert: str, db: Db = None, json: Json = False) -> None:
     if json:
         print_json(found)
         return
-    console().print(f"[b]{found['headline']}[/b]\n{found['what_is_new']}")
+    console().print(f"[b]{escape(found['headline'])}[/b]\n{escape(found['what_is_new'])}")
     print_table(
         ("published", "outlet", "title", "url"),
         [(when(a["published"]), a["outlet"], a["title"], a["url"]) for a in found["covered"]],
@@ -84,3 +85,22 @@ def ack(alert: str, by: str = "", db: Db = None, log: LogUrl = None) -> None:
     producer.close()
     opened.close()
     console().print("Noted; the database follows while the pipeline runs.")
+
+
+@app.command()
+def notices(db: Db = None, json: Json = False) -> None:
+    """What operators were told: feeds in trouble and over it, the newest first."""
+    from dateline import lookup
+
+    rows = lookup.rows(settings(db), "SELECT * FROM v_notices ORDER BY told_at DESC, kind, subject")
+    if json:
+        print_json(rows)
+        return
+    print_table(
+        ("told", "kind", "subject", "over", "sentence"),
+        [
+            (when(r["told_at"]), r["kind"], r["subject"], when(r["resolved_at"]), r["sentence"])
+            for r in rows
+        ],
+        "Nothing to tell: no feed is in trouble.",
+    )

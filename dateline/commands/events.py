@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from dateline.commands.shared import Db, Json, LogUrl, console, print_json, print_table, settings
 
@@ -78,7 +79,7 @@ def show(event: str, db: Db = None, json: Json = False) -> None:
     if json:
         print_json(found)
         return
-    console().print(f"[b]{found['title']}[/b]  {found['event_id']}@{found['version']}")
+    console().print(f"[b]{escape(found['title'])}[/b]  {found['event_id']}@{found['version']}")
     print_table(
         ("article", "published", "probability", "outlet", "title"),
         [
@@ -110,9 +111,8 @@ def explain(
         return
     verdict = "is about" if decision.matched else "is not about"
     title = found["title"] or found["text"][:80]
-    console().print(
-        f"[b]{title}[/b]\n{verdict} [b]{event}[/b]: probability {decision.probability:.2f}"
-    )
+    console().print(f"[b]{escape(title)}[/b]")
+    console().print(f"{verdict} [b]{escape(event)}[/b]: probability {decision.probability:.2f}")
     for line in lines(decision):
         console().print(f"  · {line}", markup=False)
 

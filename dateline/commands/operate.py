@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from dateline.commands.shared import Db, Json, LogUrl, console, print_json, print_table, settings
+from dateline.commands.shared import (
+    Db,
+    Json,
+    LogUrl,
+    console,
+    print_json,
+    print_table,
+    settings,
+    when,
+)
 
 db = typer.Typer(no_args_is_help=True)
 topics = typer.Typer(no_args_is_help=True)
@@ -75,6 +84,15 @@ def status(db: Db = None, log: LogUrl = None, json: Json = False) -> None:
         [(r["stage"], r["done"], r["lag"], r["freshness"], r["error"]) for r in rows],
         "Nothing has run yet: start with `dateline run`.",
     )
+    if pollers := [p for r in rows for p in r.get("pollers", ())]:
+        print_table(
+            ("poller", "hosts", "feeds", "last seen"),
+            [
+                (p["name"], p["hosts"], p["feeds"], when(p["seen"]) if p["live"] else "gone")
+                for p in pollers
+            ],
+            "",
+        )
 
 
 def audit(db: Db = None, log: LogUrl = None, json: Json = False) -> None:

@@ -15,7 +15,6 @@ from store.engine import open_database, reading
 from store.tables import metadata
 from stream.errors import UsageError
 
-
 HEAD = "0002"
 
 
