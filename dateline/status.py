@@ -35,9 +35,9 @@ def status(settings: Settings) -> list[dict[str, Any]]:
             failing = connection.execute(
                 sa.select(sa.func.count()).where(tables.feeds.c.errors_in_row > 0)
             ).scalar()
-            polls = connection.execute(
-                sa.select(sa.func.count()).select_from(tables.polls)
-            ).scalar()
+            rows_of_polls = sa.select(sa.func.count()).select_from(tables.polls)
+            folded = sa.select(sa.func.coalesce(sa.func.sum(tables.polls_daily.c.polls), 0))
+            polls = sum(connection.execute(q).scalar_one() for q in (rows_of_polls, folded))
             dead = dict(
                 connection.execute(
                     sa.select(tables.dead.c.stage, sa.func.max(tables.dead.c.message))
