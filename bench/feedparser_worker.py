@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from ingest import worker, xmlfeed
+from ingest.documents import worker, xmlfeed
 
 
 def _leave_it(*_: object) -> NoReturn:
@@ -12,7 +12,7 @@ def _leave_it(*_: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    from ingest import parse  # noqa: F401  (loaded before the first deadline starts to run)
+    from ingest.documents import parse  # noqa: F401  (loaded before the first deadline starts to run)
 
     xmlfeed.read = _leave_it  # type: ignore[assignment]
     worker.serve(worker.Request, worker._answer)

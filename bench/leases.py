@@ -231,8 +231,8 @@ def _poller(order: dict[str, Any], out: Path) -> Iterator[subprocess.Popen[bytes
 def _run_poller(order: dict[str, Any]) -> None:
     import asyncio
 
-    from ingest import process
-    from ingest.poller import Poller
+    from ingest.polling import process
+    from ingest.polling.poller import Poller
     from ingest.settings import IngestSettings
     from store.engine import open_database
     from stream.log.sqlite import SqliteLog
@@ -271,7 +271,7 @@ def _spread(engine: sa.Engine, urls: list[str], begins: datetime, interval: floa
 
 
 def _until_settled(engine: sa.Engine, pollers: list[subprocess.Popen[bytes]]) -> None:
-    from ingest import leases
+    from ingest.polling import leases
 
     end = time.monotonic() + _PATIENCE_S
     while len(leases.listing(engine)) < len(pollers):
@@ -281,7 +281,7 @@ def _until_settled(engine: sa.Engine, pollers: list[subprocess.Popen[bytes]]) ->
 
 
 def _shares(engine: sa.Engine, pid: int) -> tuple[list[int], set[str]]:
-    from ingest import leases
+    from ingest.polling import leases
     from store.tables import hosts
 
     found = leases.listing(engine)

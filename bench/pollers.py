@@ -95,7 +95,7 @@ async def reader(urls: list[str], folder: Path) -> AsyncIterator[Pass]:
 @asynccontextmanager
 async def feedparser_alone(urls: list[str], folder: Path) -> AsyncIterator[Pass]:
     """Dateline without its own reader of well-formed feeds."""
-    from ingest import workers
+    from ingest.documents import workers
 
     pool = workers.Pool  # type: ignore[attr-defined]
     workers.Pool = lambda _, *rest: pool("bench.feedparser_worker", *rest)  # type: ignore
@@ -108,9 +108,10 @@ async def dateline(urls: list[str], folder: Path) -> AsyncIterator[Pass]:
     """The real poller with its real database and log, all rows written."""
     import os
 
-    from ingest import feeds, language
+    from ingest import feeds
     from ingest.clock import WallClock
-    from ingest.poller import Poller
+    from ingest.documents import language
+    from ingest.polling.poller import Poller
     from ingest.settings import IngestSettings
     from store.engine import open_database
     from stream.log.contract import topics

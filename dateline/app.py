@@ -211,7 +211,7 @@ def _worker(name: str, settings: Settings) -> Worker:
 
 def _ingest(settings: Settings) -> Worker:
     from ingest.clock import WallClock
-    from ingest.poller import Poller
+    from ingest.polling.poller import Poller
 
     poller = Poller(open_engine(settings), open_log(settings), settings.ingest, WallClock())
 

@@ -42,7 +42,7 @@ class Explainer:
 
     def __call__(self, title: str, text: str, published: datetime | None) -> list[Decision]:
         """Every registered event, the most probable first."""
-        from ingest.language import identify
+        from ingest.documents.language import identify
         from processors.embed.encoder import article_text
         from processors.match.explain import question
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from dateline import app
 from dateline.config import Settings
-from ingest import leases
+from ingest.polling import leases
 from store import tables
 from store.engine import reading
 from stream import records
@@ -25,7 +25,7 @@ INPUTS = {
 
 def status(settings: Settings) -> list[dict[str, Any]]:
     """One row a stage; freshness is the event time of the last article stored. The row of ingest
-    also has its pollers, see `ingest.leases.listing`."""
+    also has its pollers, see `ingest.polling.leases.listing`."""
     log, engine = app.open_log(settings), app.open_engine(settings)
     try:
         with reading(engine) as connection:

@@ -20,9 +20,10 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import Struct
 
-from ingest import clean, dates, identity, language, urls
-from ingest.fates import DEAD, FATES, Candidate, Tally, candidate
-from ingest.intake import Delivery, Intake
+from ingest.articles import identity, urls
+from ingest.articles.fates import DEAD, FATES, Candidate, Tally, candidate
+from ingest.books.intake import Delivery, Intake
+from ingest.documents import clean, dates, language
 from ingest.settings import IngestSettings
 from store.tables import polls
 from stream.errors import UsageError

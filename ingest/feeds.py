@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 from msgspec import Struct, structs
 
-from ingest import urls
+from ingest.articles import urls
 from store.engine import reading, translated
 from store.tables import feed_items, hosts
 from store.tables import feeds as table
@@ -52,18 +52,18 @@ class Feed(Struct, kw_only=True):
     items_per_day: float | None = None
     moved_to: str | None = None
     moved_since: datetime | None = None
-    hints: dict[str, Any] | None = None  # `ingest.items.Hints`
+    hints: dict[str, Any] | None = None  # `ingest.documents.items.Hints`
     shown: int | None = None  # items in the last document
     flaw: str | None = None  # what of it could not be read
     outcome: str | None = None  # of the last poll: ok, unchanged, or what kind of error
-    longest_pause: float | None = None  # seconds, fading: `ingest.rhythm`
+    longest_pause: float | None = None  # seconds, fading: `ingest.policy.rhythm`
     twin: str | None = None  # URL of the feed that shows most of the same items
     twin_share: float | None = None
-    health: str = "new"  # `ingest.health`
+    health: str = "new"  # `ingest.policy.health`
     health_since: datetime | None = None
     why: str | None = None
     full_text: bool | None = None  # also ask the articles' pages; None = as the settings say
-    host: str = ""  # `ingest.hosts.host_of(url)`
+    host: str = ""  # `ingest.polling.hosts.host_of(url)`
     owner: str | None = None  # the poller that read it under a lease; no column
 
 

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
-from ingest.worker import Job, frame
+from ingest.documents.worker import Job, frame
 
 A = TypeVar("A", bound=Struct)
 

@@ -79,18 +79,18 @@ feeds = sa.Table(
     Column("items_per_day", Float),
     Column("moved_to", Text),  # where permanent redirects lead, watched before it is believed
     Column("moved_since", UtcDateTime),
-    Column("hints", Json),  # what the last document asks of pollers: `ingest.items.Hints`
+    Column("hints", Json),  # what the last document asks of pollers: `ingest.documents.items.Hints`
     Column("shown", Integer),  # items in the last document
     Column("flaw", Text),  # what of it could not be read; NULL = nothing
     Column("outcome", Text),  # of the last attempt: ok, unchanged, or the kind of error
     Column("longest_pause", Float),  # seconds without news, fading: what silence is measured by
     Column("twin", Text),  # URL of the feed that shows most of the same items …
     Column("twin_share", Float),  # … and which share of this one's
-    Column("health", Text, nullable=False, server_default="new"),  # `ingest.health`
+    Column("health", Text, nullable=False, server_default="new"),  # `ingest.policy.health`
     Column("health_since", UtcDateTime),
     Column("why", Text),  # one sentence about the health
     Column("full_text", Boolean),  # also ask the articles' pages; NULL = as ingest.full_text says
-    # Whose turn it takes: `ingest.hosts.host_of(url)`. "" = a poller has yet to fill it in.
+    # Whose turn it takes: `ingest.polling.hosts.host_of(url)`. "" = a poller has yet to fill it in.
     Column("host", Text, nullable=False, server_default=""),
     Index("ix_feeds_state", "state", "next_at"),
     Index("ix_feeds_host", "host"),
@@ -102,7 +102,7 @@ pollers = sa.Table(
     "pollers",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("process", Text, nullable=False),  # `ingest.process.identity`; "" = not known
+    Column("process", Text, nullable=False),  # `ingest.polling.process.identity`; "" = not known
     Column("started", UtcDateTime, nullable=False),
     Column("seen", UtcDateTime, nullable=False),
     Column("until", UtcDateTime, nullable=False),
@@ -165,7 +165,7 @@ polls = sa.Table(
     Column("reasons", Json, nullable=False),  # {"filtered: no title and no text": 2, …}
 )
 
-# The sums of polls whose own rows have been folded away: see `ingest.retention`.
+# The sums of polls whose own rows have been folded away: see `ingest.books.retention`.
 polls_daily = sa.Table(
     "polls_daily",
     metadata,

@@ -135,7 +135,7 @@ def prune(
     from datetime import UTC, datetime
 
     from dateline.app import open_engine
-    from ingest.retention import prune as tidy
+    from ingest.books.retention import prune as tidy
 
     config = settings(db)
     engine = open_engine(config)

@@ -162,7 +162,7 @@ class _Demo:
     async def _poll(self) -> None:
         from ingest import feeds
         from ingest.clock import ScaledClock, VirtualClock
-        from ingest.poller import Poller
+        from ingest.polling.poller import Poller
 
         starts = self.world.starts - timedelta(days=1)
         ends = self.world.ends + AFTERWARDS

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from ingest.clock import Clock
-from ingest.fetch import Fetched, Fetcher, FetchError, NotModified
-from ingest.hosts import Hosts, host_of
+from ingest.fetch.fetcher import Fetched, Fetcher, FetchError, NotModified
+from ingest.polling.hosts import Hosts, host_of
 
 # An hour is what the longest of usual Retry-After headers say; more would also stop its feeds.
 _LONGEST_REST_S = 3600.0

@@ -13,8 +13,9 @@ import trafilatura
 from lxml import html as lxml_html
 from lxml.html import HtmlElement
 
-from ingest import clean, dates, urls
-from ingest.decode import decode
+from ingest.articles import urls
+from ingest.documents import clean, dates
+from ingest.documents.decode import decode
 from ingest.pages.notices import Facts, notice
 from ingest.pages.page import Page, Unread
 

@@ -13,16 +13,16 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
+from ingest.articles.fates import Candidate
 from ingest.clock import Clock
-from ingest.fates import Candidate
 from ingest.feeds import Feed
-from ingest.fetch import Fetched, Fetcher
-from ingest.hosts import Hosts
+from ingest.fetch.fetcher import Fetched, Fetcher
 from ingest.pages import notices
 from ingest.pages.ask import Asker, one_at_a_time
 from ingest.pages.page import Page, Unread
 from ingest.pages.robots import Robots
 from ingest.pages.worker import Answer, PageJob
+from ingest.polling.hosts import Hosts
 from ingest.pool import START_S, Pool
 from ingest.settings import IngestSettings
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from ingest import urls
+from ingest.articles import urls
 from ingest.pages import words
 from ingest.pages.page import Unread
 

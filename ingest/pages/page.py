@@ -6,8 +6,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from ingest import identity, urls
-from ingest.fates import Candidate
+from ingest.articles import identity, urls
+from ingest.articles.fates import Candidate
 from stream.records import Article
 
 

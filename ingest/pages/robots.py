@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from ingest.clock import Clock
-from ingest.fetch import Fetched, FetchError
+from ingest.fetch.fetcher import Fetched, FetchError
 from ingest.pages.ask import Asker, one_at_a_time
 from ingest.pages.page import Unread
 from ingest.pages.worker import Answer, RobotsJob

@@ -10,8 +10,8 @@ from typing import cast
 
 from msgspec import Struct
 
+from ingest.documents.worker import Job, serve
 from ingest.pages.page import Page, Unread
-from ingest.worker import Job, serve
 
 
 class PageJob(Job, array_like=True, kw_only=True, tag="page"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ingest import clean
+from ingest.documents import clean
 from tests.fuzz.fuzzer import fuzz
 
 _DIRTY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\ud800-\udfff]")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ingest import dates
+from ingest.documents import dates
 from tests.fuzz.fuzzer import fuzz
 
 

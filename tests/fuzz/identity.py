@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from ingest import identity, urls
+from ingest.articles import identity, urls
 
 
 def addresses(one: str, other: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from ingest import opml
+from ingest.subscriptions import opml
 from stream.errors import UsageError
 from tests.fuzz.fuzzer import fuzz
 

@@ -6,8 +6,8 @@ import re
 
 import msgspec
 
-from ingest.items import Refusal
-from ingest.parse import parse
+from ingest.documents.items import Refusal
+from ingest.documents.parse import parse
 from tests.fuzz.fuzzer import fuzz
 
 BASE = "https://feeds.example/news/feed.xml"

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.items import Document
-from ingest.parse import parse
+from ingest.documents.items import Document
+from ingest.documents.parse import parse
 from tests.fuzz import clean, dates, opml, urls
 from tests.fuzz import parse as documents
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest import urls
+from ingest.articles import urls
 from tests.fuzz.fuzzer import fuzz
 
 

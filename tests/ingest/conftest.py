@@ -14,9 +14,9 @@ import pytest
 import sqlalchemy as sa
 from aiohttp import web
 
+from ingest.books.ledger import PollReport
 from ingest.clock import VirtualClock
-from ingest.ledger import PollReport
-from ingest.poller import Poller
+from ingest.polling.poller import Poller
 from ingest.settings import IngestSettings
 from store.engine import open_database
 from store.tables import polls

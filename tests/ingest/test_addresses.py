@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ingest.addresses import Rule, allowed
-from ingest.fetch import Fetched, Fetcher, FetchError, NotModified
+from ingest.fetch.addresses import Rule, allowed
+from ingest.fetch.fetcher import Fetched, Fetcher, FetchError, NotModified
 from ingest.settings import IngestSettings
 from tests.ingest.misbehaving import Peer, Server, answer
 

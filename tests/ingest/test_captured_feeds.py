@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest import dates, oddfeed, parse, xmlfeed
-from ingest.decode import decode, legal_document
-from ingest.entries import Feed
-from ingest.items import Document, Item
-from ingest.markup import tidy
+from ingest.documents import dates, oddfeed, parse, xmlfeed
+from ingest.documents.decode import decode, legal_document
+from ingest.documents.entries import Feed
+from ingest.documents.items import Document, Item
+from ingest.documents.markup import tidy
 
 BASE = "https://feeds.example/news/feed.xml"
 # Captions of pictures are no summary for our reader; feedparser takes the last description.

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ingest import feeds
-from ingest.check import Served, check, check_all
-from ingest.checked import Checked
 from ingest.settings import IngestSettings
+from ingest.subscriptions.check import Served, check, check_all
+from ingest.subscriptions.checked import Checked
 from stream.errors import UsageError
 from tests.ingest.conftest import START, World, item, rss, running
 

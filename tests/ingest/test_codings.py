@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.codings import Body, Garbled, TooLarge
+from ingest.fetch.codings import Body, Garbled, TooLarge
 
 LIMIT = 8 << 20
 MiB = 1 << 20

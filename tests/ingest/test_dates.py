@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ingest import dates
+from ingest.documents import dates
 
 MONTHS = {
     9: """september sept sep. septembre septiembre setembro settembre September сентября сен

@@ -6,7 +6,7 @@ import codecs
 
 import pytest
 
-from ingest.decode import decode, legal_document, mended
+from ingest.documents.decode import decode, legal_document, mended
 
 TITLE = "朝鲜半岛 – Zürich – Новости"
 UTF8 = "utf-8"

@@ -7,11 +7,12 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import feeds, links
-from ingest.discover import Discovery, discover
-from ingest.links import Link
-from ingest.probe import Probe
+from ingest import feeds
 from ingest.settings import IngestSettings
+from ingest.subscriptions import links
+from ingest.subscriptions.discover import Discovery, discover
+from ingest.subscriptions.links import Link
+from ingest.subscriptions.probe import Probe
 from tests.ingest.conftest import Site, item, rss, running
 
 ATOM = b"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>In Atom</title>

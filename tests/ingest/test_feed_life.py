@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from ingest import feeds, health, moves, overlap
-from ingest.blackout import Blackout
+from ingest import feeds
 from ingest.feeds import Feed
-from ingest.outcome import after_error
+from ingest.policy import health, moves, overlap
+from ingest.policy.blackout import Blackout
+from ingest.policy.outcome import after_error
 from sinks.alerts.channels.console import ConsoleChannel
 from sinks.alerts.deliver import Deliverer
 from sinks.alerts.settings import AlertSettings

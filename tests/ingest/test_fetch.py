@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from ingest import hops
-from ingest.addresses import allowed
-from ingest.fetch import Fetched, Fetcher, FetchError, NotModified
+from ingest.fetch import hops
+from ingest.fetch.addresses import allowed
+from ingest.fetch.fetcher import Fetched, Fetcher, FetchError, NotModified
 from ingest.settings import IngestSettings
 from tests.ingest.conftest import Site, running
 from tests.ingest.misbehaving import Peer, Server

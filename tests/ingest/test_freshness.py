@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from ingest.freshness import http_date, lifetime, retry_after
+from ingest.fetch.freshness import http_date, lifetime, retry_after
 
 NOON = "Mon, 20 Sep 2021 12:00:00 GMT"
 LATER = "Mon, 20 Sep 2021 12:10:00 GMT"

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from ingest import rhythm
+from ingest.documents.items import Hints
 from ingest.feeds import Feed
-from ingest.items import Hints
-from ingest.outcome import News, after_error, after_success, stored_hints
+from ingest.policy import rhythm
+from ingest.policy.outcome import News, after_error, after_success, stored_hints
 from ingest.settings import IngestSettings
 from tests.ingest.conftest import START
 

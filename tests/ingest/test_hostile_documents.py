@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.items import Document, Hints, Item, Refusal
-from ingest.parse import parse
+from ingest.documents.items import Document, Hints, Item, Refusal
+from ingest.documents.parse import parse
 from tests.ingest.conftest import item, rss
 
 BASE = "https://feeds.example/news/feed.xml"
@@ -121,7 +121,7 @@ EXPECTED: dict[str, Callable[[Document | Refusal], bool]] = {
     "size-500kb-word.xml": titled("Item 1"),
     "id-no-guid.xml": lambda f: links(f) == [f"{N}/1", f"{N}/2"],
     "id-dup-guid-different-items.xml": lambda f: len(set(links(f))) == 3,
-    "id-same-item-1000.xml": count(1000),  # one article of them is made by ingest.normalise
+    "id-same-item-1000.xml": count(1000),  # made one article later
     "id-same-link-for-all.xml": lambda f: len({i.guid for i in items(f)}) == 5,
     "id-tracking-links.xml": lambda f: len(set(links(f))) <= 2,
     "id-media-title.xml": lambda f: (

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest import feeds, identity, urls
-from ingest.intake import Intake
-from ingest.items import Document
-from ingest.ledger import Brought, Ledger, PollReport
-from ingest.outcomes import Fetched
-from ingest.parse import parse
+from ingest import feeds
+from ingest.articles import identity, urls
+from ingest.books.intake import Intake
+from ingest.books.ledger import Brought, Ledger, PollReport
+from ingest.documents.items import Document
+from ingest.documents.parse import parse
+from ingest.fetch.outcomes import Fetched
 from stream.records import Article
 from tests.fuzz.identity import addresses, wordings
 from tests.ingest.conftest import START, World, item, rss

@@ -15,15 +15,16 @@ import sqlalchemy as sa
 from aiohttp import web
 from sqlalchemy import event, exc
 
-from ingest import feeds, leases
-from ingest.agenda import Agenda
+from ingest import feeds
 from ingest.clock import WallClock
 from ingest.feeds import Entry, Feed
-from ingest.hosts import Hosts, host_of
-from ingest.leases import Leases
-from ingest.poller import Poller
+from ingest.polling import leases
+from ingest.polling.agenda import Agenda
+from ingest.polling.hosts import Hosts, host_of
+from ingest.polling.leases import Leases
+from ingest.polling.poller import Poller
+from ingest.polling.shares import shared_out
 from ingest.settings import IngestSettings
-from ingest.shares import shared_out
 from store.engine import open_database
 from store.tables import feeds as feeds_table
 from store.tables import hosts, pollers
@@ -318,8 +319,8 @@ def _outage(engine: sa.Engine) -> Iterator[None]:
 
 
 def _run(world: World, monkeypatch: pytest.MonkeyPatch, **settings: float) -> Poller:
-    monkeypatch.setattr("ingest.keeper._LOOK_S", 0.02)
-    monkeypatch.setattr("ingest.outage.BACKOFF_S", (0.02, 0.05))
+    monkeypatch.setattr("ingest.polling.keeper._LOOK_S", 0.02)
+    monkeypatch.setattr("ingest.polling.outage.BACKOFF_S", (0.02, 0.05))
     for name, value in settings.items():
         setattr(world.settings, name, value)
     world.clock = WallClock()  # type: ignore[assignment]

@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ingest import fates, feeds, intake, ledger, normalise
+from ingest import feeds
 from ingest.archive import replay
-from ingest.batches import Batches
-from ingest.fetch import Fetched, NotModified
-from ingest.intake import Intake
-from ingest.items import Document, Item
-from ingest.ledger import Brought, Failed, Ledger, Outcome, PollReport, Unchanged
-from ingest.retention import prune
+from ingest.articles import fates, normalise
+from ingest.books import intake, ledger
+from ingest.books.batches import Batches
+from ingest.books.intake import Intake
+from ingest.books.ledger import Brought, Failed, Ledger, Outcome, PollReport, Unchanged
+from ingest.books.retention import prune
+from ingest.documents.items import Document, Item
+from ingest.fetch.fetcher import Fetched, NotModified
 from store.audit import audit
 from store.engine import open_database
 from store.tables import feed_items, identities, polls, polls_daily
@@ -381,7 +383,7 @@ def test_a_fold_that_is_cut_off_loses_and_doubles_nothing(
 ) -> None:
     _many_days(world)
     before = _rows(world.engine, "v_ledger")
-    monkeypatch.setattr("ingest.retention._CHUNK", 1)
+    monkeypatch.setattr("ingest.books.retention._CHUNK", 1)
     real, calls = intake.upsert, 0
 
     def dies(*args: Any, **kwargs: Any) -> None:
@@ -392,7 +394,7 @@ def test_a_fold_that_is_cut_off_loses_and_doubles_nothing(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr("ingest.retention.upsert", dies)
+        broken.setattr("ingest.books.retention.upsert", dies)
         with pytest.raises(KeyboardInterrupt):
             prune(world.engine, world.settings, START + timedelta(days=10))
     assert _rows(world.engine, "v_ledger") == before
@@ -407,7 +409,7 @@ def test_a_running_poller_prunes_by_itself(world: World, monkeypatch: pytest.Mon
     before, had = _rows(world.engine, "v_ledger"), len(world.ledger())
     with world.engine.begin() as db:
         db.execute(feeds_table.update().values(state="paused"))
-    monkeypatch.setattr("ingest.retention._FIRST_S", 0.0)
+    monkeypatch.setattr("ingest.books.retention._FIRST_S", 0.0)
     world.clock = ScaledClock(START + timedelta(days=10), 1)  # type: ignore[assignment]
 
     async def scenario() -> None:
@@ -418,7 +420,7 @@ def test_a_running_poller_prunes_by_itself(world: World, monkeypatch: pytest.Mon
             loop.call_soon_threadsafe(stop.set)
             return done
 
-        monkeypatch.setattr("ingest.retention.prune", pruned)
+        monkeypatch.setattr("ingest.books.retention.prune", pruned)
         await asyncio.wait_for(world.poller().run(stop), 60)
 
     asyncio.run(scenario())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.fetch import Fetched, Fetcher, FetchError, NotModified
+from ingest.fetch.fetcher import Fetched, Fetcher, FetchError, NotModified
 from ingest.settings import IngestSettings
 from tests.ingest.misbehaving import Peer, Script, Server, answer
 

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import clean, feeds, opml
+from ingest import feeds
+from ingest.documents import clean
 from ingest.feeds import Entry, Feed, folder_names
-from ingest.opml import Listed
+from ingest.subscriptions import opml
+from ingest.subscriptions.opml import Listed
 from stream.errors import UsageError
 from tests.ingest.conftest import START, World
 

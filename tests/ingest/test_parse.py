@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.items import Document, Refusal
-from ingest.parse import parse
+from ingest.documents.items import Document, Refusal
+from ingest.documents.parse import parse
 from tests.ingest.conftest import item, rss
 
 BASE = "https://feeds.example/news/feed.xml"

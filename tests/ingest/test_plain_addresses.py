@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.urls import canonical
+from ingest.articles.urls import canonical
 
 _HOSTS = st.sampled_from(
     ["news.example", "www.news.example", "m.news.example", "a-b.example", "1.2.3.4", "x", "x..y",

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from ingest import feeds
-from ingest.ledger import PollReport
+from ingest.books.ledger import PollReport
 from ingest.settings import IngestSettings
 from store.engine import open_database
 from store.tables import feed_items, identities
@@ -243,7 +243,7 @@ def test_a_crash_between_append_and_save_appends_the_same_again(
     async def scenario() -> None:
         _add(world, "/a")
         with monkeypatch.context() as broken:
-            broken.setattr("ingest.intake._save_items", crash)
+            broken.setattr("ingest.books.intake._save_items", crash)
             with pytest.raises(Unavailable):
                 await world.polled()
         with world.engine.connect() as db:
@@ -435,7 +435,7 @@ def test_a_stop_does_not_wait_for_a_server_that_hangs(
 ) -> None:
     from ingest.clock import WallClock
 
-    monkeypatch.setattr("ingest.poller._GRACE_S", 0.05)
+    monkeypatch.setattr("ingest.polling.poller._GRACE_S", 0.05)
     world.settings.deadline = 600
     world.settings.concurrency = 1
 
@@ -463,7 +463,7 @@ def test_run_waits_out_a_database_that_is_away(
 ) -> None:
     from ingest.clock import VirtualClock
 
-    monkeypatch.setattr("ingest.poller.BACKOFF_S", (0.01, 0.02))
+    monkeypatch.setattr("ingest.polling.poller.BACKOFF_S", (0.01, 0.02))
     world.site.pages["/a"] = rss(item(1))
     world.clock = VirtualClock(START, START + timedelta(hours=1))
     away = 2

@@ -21,8 +21,8 @@ import sqlalchemy as sa
 from lxml import etree
 
 from ingest import feeds
+from ingest.books.ledger import PollReport
 from ingest.clock import VirtualClock
-from ingest.ledger import PollReport
 from store.engine import open_database
 from store.tables import identities
 from stream.records import Article

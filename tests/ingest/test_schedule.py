@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest import schedule
-from ingest.items import Hints
+from ingest.documents.items import Hints
+from ingest.policy import schedule
 from ingest.settings import IngestSettings
 from tests.ingest.conftest import START
 

@@ -14,7 +14,7 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from ingest.fetch import Fetched, Fetcher, FetchError, NotModified
+from ingest.fetch.fetcher import Fetched, Fetcher, FetchError, NotModified
 from ingest.settings import IngestSettings
 from stream.errors import UsageError
 from tests.ingest.misbehaving import Peer, Script, Server, answer

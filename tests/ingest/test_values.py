@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest import clean, dates, identity, language, urls
-from ingest.fates import SAME_STORY
+from ingest.articles import identity, urls
+from ingest.articles.fates import SAME_STORY
+from ingest.documents import clean, dates, language
 
 
 @pytest.mark.parametrize(

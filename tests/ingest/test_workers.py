@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ingest import pool
-from ingest.items import Document, Refusal
-from ingest.worker import Answer, Request
-from ingest.workers import Workers
+from ingest.documents.items import Document, Refusal
+from ingest.documents.worker import Answer, Request
+from ingest.documents.workers import Workers
 from tests.ingest.conftest import item, rss
 
 BASE = "https://feeds.example/feed.xml"
@@ -108,7 +108,7 @@ def test_a_document_that_needs_too_much_memory_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "small.py").write_text(
-        "import ingest.parse, ingest.worker as w\n"
+        "import ingest.documents.parse, ingest.documents.worker as w\n"
         "w.MEMORY_BYTES = 256 * 1024 * 1024\n"
         "w.serve(w.Request, w._answer)\n"
     )

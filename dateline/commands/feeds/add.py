@@ -12,9 +12,9 @@ from dateline.commands.feeds.access import to_write
 from dateline.commands.shared import Db, Json, print_json, settings
 
 if TYPE_CHECKING:
-    from ingest.discover import Discovery, Found
     from ingest.feeds import Added
     from ingest.settings import IngestSettings
+    from ingest.subscriptions.discover import Discovery, Found
 
 Urls = Annotated[list[str], typer.Argument(metavar="URL…", help="Feeds, or pages of their sites.")]
 Outlet = Annotated[
@@ -41,8 +41,8 @@ def add(
     json: Json = False,
 ) -> None:
     """Poll feeds from now on. Of a page, its feeds are found, read and shown first."""
-    from ingest.discover import Discovery
     from ingest.feeds import Entry, add_many, address, folder_names
+    from ingest.subscriptions.discover import Discovery
     from stream.errors import DatelineError, UsageError
 
     if all_ and first:
@@ -96,8 +96,8 @@ def _discovered(targets: list[str], settings: IngestSettings) -> list[Discovery]
 
     from rich.console import Console
 
-    from ingest.discover import discover
-    from ingest.probe import Probe
+    from ingest.subscriptions.discover import discover
+    from ingest.subscriptions.probe import Probe
 
     async def run() -> list[Discovery]:
         async with Probe(settings, settings.parse_workers) as probe:

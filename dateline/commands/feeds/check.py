@@ -15,7 +15,7 @@ from dateline.commands.shared import Db, Json, settings
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ingest.checked import Checked
+    from ingest.subscriptions.checked import Checked
 
 # From here on there is room for what most people do not look for first.
 _ROOMY = 130
@@ -48,7 +48,7 @@ def check(
     With --json one object a line for each target, in their order. Exit code 1 when one of them
     is refused as a whole.
     """
-    from ingest.check import Served, check_all
+    from ingest.subscriptions.check import Served, check_all
 
     refused = 0
 

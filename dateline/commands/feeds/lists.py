@@ -14,7 +14,7 @@ from dateline.commands.shared import Db, Json, print_json, settings
 
 if TYPE_CHECKING:
     from ingest.feeds import Added
-    from ingest.opml import Listed
+    from ingest.subscriptions.opml import Listed
 
 # A person reads the first problems and mends them; all are in --json.
 _SHOWN = 20
@@ -33,7 +33,8 @@ def import_(
     """Add the feeds of a list. Those that are polled already stay as they are.
 
     Exit code 1 when some of the list could not be added; the others are."""
-    from ingest import feeds, opml
+    from ingest import feeds
+    from ingest.subscriptions import opml
 
     config = settings(db)
     listed = opml.read(file)
@@ -57,7 +58,8 @@ def export(
     db: Db = None,
 ) -> None:
     """Write the feeds as OPML, in their folders; `import` reads all of it back."""
-    from ingest import feeds, opml
+    from ingest import feeds
+    from ingest.subscriptions import opml
 
     with to_read(settings(db)) as engine:
         found = feeds.listing(engine) if engine else []

@@ -101,7 +101,7 @@ def iso(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def hints(given: dict[str, Any]) -> list[str]:
-    """What a feed asks of those who poll it (`ingest.items.Hints`), to be read after "it"."""
+    """What a feed asks of those who poll it, to be read after "it"."""
     said = []
     if ttl := given.get("ttl"):
         said.append(f"may be kept for {length(ttl)} (ttl)")

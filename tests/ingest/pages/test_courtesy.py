@@ -12,14 +12,14 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
+from ingest.articles.fates import Candidate, candidate
 from ingest.clock import WallClock
-from ingest.fates import Candidate, candidate
-from ingest.fetch import Fetcher
-from ingest.hosts import Hosts
+from ingest.fetch.fetcher import Fetcher
 from ingest.pages.fill import Pages
 from ingest.pages.page import Page
 from ingest.pages.robots import AGENT
 from ingest.pages.worker import RobotsJob, answer
+from ingest.polling.hosts import Hosts
 from stream.records import Article
 from tests.ingest.conftest import START, World, rss, running
 from tests.ingest.pages.html import HEADLINE, article, page, paragraphs
@@ -361,7 +361,7 @@ def test_hosts_are_asked_side_by_side_and_each_one_by_one(world: World) -> None:
 def test_hosts_that_were_asked_long_ago_are_forgotten(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.hosts._MANY", 3)
+    monkeypatch.setattr("ingest.polling.hosts._MANY", 3)
 
     async def scenario() -> None:
         hosts = Hosts(world.settings, world.clock)

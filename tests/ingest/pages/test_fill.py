@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 from aiohttp import web
 
-from ingest import feeds, identity
-from ingest.ledger import PollReport
+from ingest import feeds
+from ingest.articles import identity
+from ingest.books.ledger import PollReport
 from store.tables import feeds as feeds_table
 from tests.ingest.conftest import World, item, rss, running
 from tests.ingest.pages.html import HEADLINE, TEASER, article, page, paragraphs

@@ -1,0 +1,1 @@
+"""A feed document, whatever its format and encoding, to clean items."""

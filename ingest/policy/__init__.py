@@ -1,0 +1,1 @@
+"""When a feed is asked next, and how it is: pure decisions."""
