@@ -146,7 +146,7 @@ def test_one_past_its_time_that_was_noticed_begins_anew(engine: sa.Engine) -> No
 def test_a_process_that_died_on_this_machine_is_noticed_at_once(engine: sa.Engine) -> None:
     _add(engine, 10)
     said = subprocess.run(
-        [sys.executable, "-c", "from ingest import process; print(process.identity())"],
+        [sys.executable, "-c", "from ingest.polling import process; print(process.identity())"],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
     if not said:

@@ -136,3 +136,26 @@ def test_log_lines_are_json_when_nobody_watches() -> None:
     assert (first["name"], first["size"]) == ("김정은", 3)
     assert first["timestamp"].endswith("Z")
     assert "ZeroDivisionError" in second["exception"]
+
+
+def test_a_reader_of_logs_that_went_away_kills_nobody() -> None:
+    code = (
+        "import structlog\n"
+        "from stream.telemetry import configure_logs\n"
+        "configure_logs('info')\n"
+        "input()\n"
+        "for _ in range(100): structlog.get_logger().info('said', more='x' * 2000)\n"
+        "print('still here')\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stderr is not None
+    child.stderr.close()
+    child.stderr = None
+    said, _ = child.communicate("go\n", timeout=60)
+    assert said == "still here\n"
