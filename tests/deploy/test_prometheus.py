@@ -10,6 +10,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+import ingest.policy.health  # noqa: F401  registers the metrics of feeds
 import stream.telemetry  # noqa: F401  registers the metrics of a stage
 from tests.deploy import composed
 
