@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from dateline.commands.shared import Db, Json, console, print_json, settings
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
+from dateline.demo import EXAMPLES
 
 
 def register(app: typer.Typer) -> None:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO
 
 from dateline import app, config, registry
-from dateline.commands.try_out import EXAMPLES
 from dateline.config import Settings
+from dateline.demo import EXAMPLES
 from dateline.demo.screen import Screen
 from dateline.demo.server import SampleServer
 from dateline.demo.world import World, read_world
