@@ -1,43 +1,71 @@
-"""Story quality on labelled streams, through the real cluster stage, beside two baselines.
+"""Story quality on labelled streams, through the real cluster stage, beside baselines.
 
-    python -m bench.stories FILE... [--lang en] [--orders 5] [--cache DIR] [--decision FILE]
+    dateline bench stories FILE... [--lang en] [--orders 5] [--json] [--cache DIR] [--decision FILE]
 
-Prints BCubed precision, recall and F1 at first placement and at the end of the stream. Streams in
-which several articles share a time are read in several shuffled orders and the figures averaged.
+Prints BCubed precision, recall and F1 at first placement, 24 hours of event time later and at the
+end of the stream, with bootstrap intervals over true clusters. Streams in which several articles
+share a time are read in several shuffled orders and the figures averaged.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 
-from bench.metrics import b_cubed
+from bench.baselines import BASELINES, Labels
+from bench.metrics import Floats, Interval, b_cubed, b_cubed_draws, interval
 from bench.streams import Stream, load
-from processors import text
 from processors.cluster.settings import ClusterSettings
 from processors.cluster.stage import ClusterStage
 from stream.log.contract import Partition
-from stream.records import EMBEDDED, Placed
+from stream.records import EMBEDDED, Article, Placed, StoryChange
 
-# Tf-idf: the best single threshold of six over the English development streams (.14 merges too
-# much with these weights). Centre: the one usual for this encoder.
-TFIDF_THRESHOLD, CENTRE_THRESHOLD = 0.2, 0.67
-# What both baselines keep open, in seconds of event time: the quiet window of the stage.
-WINDOW = ClusterSettings().quiet_days * 86_400
+DAY = timedelta(days=1)
 
 
-class Result(NamedTuple):
-    """Story of each article when it was placed, and when the stream had ended."""
+class Result(Struct):
+    """Story of each article, in the order of the stream, at three moments of its life."""
 
-    first: list[str]
-    last: list[str]
-    seconds: float = 0.0
+    first: Labels
+    later: Labels  # 24 hours of event time after it was placed (an undated stream: at the end)
+    last: Labels
+    ms: float | None = None  # an article
+
+    @property
+    def changed(self) -> float:
+        """Share of articles that ended in another story than they were placed in."""
+        return sum(a != b for a, b in zip(self.first, self.last, strict=True)) / len(self.first)
+
+
+class Figures(Struct):
+    """One method on one stream. The last number of each list is F1, before it P and R."""
+
+    method: str
+    first: list[float]
+    later: list[float]
+    last: list[float]
+    changed: float
+    stories: float
+    interval: Interval  # of the F1 24 hours later
+    ahead: Interval | None = None  # Dateline's F1 less this method's, paired
+    ms: float | None = None
+
+
+class Report(Struct):
+    stream: str
+    articles: int
+    true_stories: int
+    orders: int
+    methods: list[Figures]
 
 
 def dateline(stream: Stream, seed: int, settings: ClusterSettings | None = None) -> Result:
@@ -49,135 +77,134 @@ def dateline(stream: Stream, seed: int, settings: ClusterSettings | None = None)
     outputs = stage.process(records)
     seconds = time.perf_counter() - started
     placed = [output.record for output in outputs if isinstance(output.record, Placed)]
-    first = [one.story for one in placed]
-    story_of = {str(output.key): one.story for output, one in zip(outputs, placed, strict=True)}
-    into: dict[str, str] = {}
-    for one in placed:
-        for change in one.changes:
-            if change.kind == "merged" and change.into:
-                into[change.story] = change.into
-            elif change.kind == "split" and change.into:
-                story_of.update(dict.fromkeys(change.articles, change.into))
-    last = []
-    for story in story_of.values():
+    articles = [one.read_embedded().read_article() for one in placed]
+    return follow(zip(articles, placed, strict=True), 1000 * seconds / len(records))
+
+
+def follow(placements: Iterable[tuple[Article, Placed]], ms: float | None = None) -> Result:
+    """What became of each placement, by the changes that were logged with later ones."""
+    stories, into = dict[str, str](), dict[str, str]()
+    first: dict[str, str] = {}
+    later: dict[str, str] = {}
+    due: deque[tuple[datetime, str]] = deque()
+    clock = datetime.min.replace(tzinfo=UTC)
+
+    def now(article: str) -> str:
+        story = stories[article]
         while story in into:
             story = into[story]
-        last.append(story)
-    return Result(first, last, seconds)
+        return story
 
-
-def tfidf_nearest(stream: Stream, seed: int) -> Result:
-    """Join the story of the article with the nearest tf-idf vector in the window."""
-    order = stream.order(seed)
-    counts: dict[str, int] = {}
-    holders: dict[str, list[tuple[int, float]]] = {}
-    labels: list[str] = []
-    times: list[float] = []
-    for position, index in enumerate(order):
-        row = stream.rows[index]
-        terms: dict[str, int] = {}
-        for term in text.terms(f"{row.title}\n{row.text}"):
-            terms[term] = terms.get(term, 0) + 1
-        for term in terms:
-            counts[term] = counts.get(term, 0) + 1
-        weighed = {
-            term: (1 + math.log(n)) * math.log((position + 2) / counts[term])
-            for term, n in terms.items()
-        }
-        length = math.sqrt(sum(w * w for w in weighed.values())) or 1.0
-        now = row.published.timestamp() if row.published else 0.0
-        scores: dict[int, float] = {}
-        for term, weight in weighed.items():
-            for other, held in holders.get(term, ()):
-                if now - times[other] <= WINDOW:
-                    scores[other] = scores.get(other, 0.0) + weight / length * held
-        best = max(scores, key=lambda other: scores[other], default=-1)
-        near = best >= 0 and scores[best] >= TFIDF_THRESHOLD
-        labels.append(labels[best] if near else f"s{position}")
-        times.append(now)
-        for term, weight in weighed.items():
-            holders.setdefault(term, []).append((position, weight / length))
-    return Result(labels, labels)
-
-
-def nearest_centre(stream: Stream, seed: int) -> Result:
-    """Join the story whose mean vector is nearest by cosine."""
-    totals: list[np.ndarray] = []
-    centres = np.zeros((0, stream.vectors.shape[1]), dtype=np.float32)
-    newest: list[float] = []
-    labels = []
-    for index in stream.order(seed):
-        vector = stream.vectors[index].astype(np.float32)
-        when = stream.rows[index].published
-        now = when.timestamp() if when else 0.0
-        cosines = centres @ vector
-        cosines[now - np.array(newest) > WINDOW] = -1
-        best = int(cosines.argmax()) if len(cosines) else -1
-        if best >= 0 and cosines[best] >= CENTRE_THRESHOLD:
-            totals[best] = totals[best] + vector
-            centres[best] = totals[best] / np.linalg.norm(totals[best])
-            newest[best] = max(newest[best], now)
-        else:
-            best = len(totals)
-            totals.append(vector)
-            centres = np.vstack([centres, vector])
-            newest.append(now)
-        labels.append(f"s{best}")
-    return Result(labels, labels)
-
-
-METHODS: dict[str, Callable[[Stream, int], Result]] = {
-    "dateline": dateline,
-    f"tf-idf nearest {TFIDF_THRESHOLD}": tfidf_nearest,
-    f"vector centre {CENTRE_THRESHOLD}": nearest_centre,
-}
-
-
-def report(
-    stream: Stream, orders: int, methods: dict[str, Callable[[Stream, int], Result]]
-) -> None:
-    """Print the table of one stream."""
-    seeds = range(orders if stream.needs_shuffles else 1)
-    true_stories = len({row.cluster for row in stream.rows})
-    print(f"\n{stream.name}: {len(stream.rows)} articles, {true_stories} true stories")
-    print(f"  {'':24} {'first placement':^20}   {'at the end':^20}")
-    print(
-        f"  {'method':24} {'P':>6} {'R':>6} {'F1':>6}   {'P':>6} {'R':>6} {'F1':>6} stories    ms"
+    for article, placed in placements:
+        clock = max(clock, article.event_time)
+        # A day has passed for these before this article came.
+        while due and due[0][0] < clock:
+            old = due.popleft()[1]
+            later[old] = now(old)
+        stories[article.id] = first[article.id] = placed.story
+        for change in placed.changes:
+            _apply(change, stories, into)
+        due.append((clock + DAY, article.id))
+    last = {article: now(article) for article in stories}
+    return Result(
+        list(first.values()), [later.get(a, s) for a, s in last.items()], list(last.values()), ms
     )
-    for name, method in methods.items():
-        rows = []
-        for seed in seeds:
-            true = [stream.rows[i].cluster for i in stream.order(seed)]
-            found = method(stream, seed)
-            rows.append(
-                [
-                    *b_cubed(found.first, true),
-                    *b_cubed(found.last, true),
-                    len(set(found.last)),
-                    1000 * found.seconds / len(true),
-                ]
-            )
-        p, r, f, q, s, g, stories, ms = np.mean(rows, axis=0)
-        cost = f"{ms:5.2f}" if ms else "    -"
-        at_first, at_end = f"{p:6.3f} {r:6.3f} {f:6.3f}", f"{q:6.3f} {s:6.3f} {g:6.3f}"
-        print(f"  {name:24} {at_first}   {at_end} {stories:7.0f} {cost}")
+
+
+def _apply(change: StoryChange, stories: dict[str, str], into: dict[str, str]) -> None:
+    if change.kind == "merged" and change.into:
+        into[change.story] = change.into
+    elif change.kind == "split" and change.into:
+        stories.update(dict.fromkeys(change.articles, change.into))
+
+
+def measure(stream: Stream, orders: int = 5, settings: ClusterSettings | None = None) -> Report:
+    """Dateline and every baseline on one stream."""
+    seeds = list(range(orders if stream.needs_shuffles else 1))
+    true = [[stream.rows[i].cluster for i in stream.order(seed)] for seed in seeds]
+    own, draws = _figures("Dateline", [dateline(stream, s, settings) for s in seeds], true)
+    found = [own]
+    for baseline in BASELINES:
+        runs = []
+        for seed in seeds[:1] if baseline.orderless else seeds:
+            labels = baseline.run(stream, seed)
+            runs.append(Result(labels, labels, labels))
+        figures, others = _figures(baseline.name, runs, true[: len(runs)])
+        found.append(msgspec.structs.replace(figures, ahead=interval(draws - others)))
+    return Report(
+        stream.name, len(stream.rows), len({row.cluster for row in stream.rows}), len(seeds), found
+    )
+
+
+def _figures(
+    method: str, runs: Sequence[Result], true: Sequence[Sequence[str]]
+) -> tuple[Figures, Floats]:
+    """The means over runs, and the bootstrap's F1 24 hours later."""
+    at = [
+        np.mean([b_cubed(getattr(r, when), t) for r, t in zip(runs, true, strict=True)], axis=0)
+        for when in ("first", "later", "last")
+    ]
+    draws = b_cubed_draws([run.later for run in runs], true)
+    times = [run.ms for run in runs if run.ms is not None]
+    figures = Figures(
+        method,
+        *(list(map(float, one)) for one in at),
+        changed=float(np.mean([run.changed for run in runs])),
+        stories=float(np.mean([len(set(run.last)) for run in runs])),
+        interval=interval(draws),
+        ms=float(np.mean(times)) if times else None,
+    )
+    return figures, draws
+
+
+HEAD = ("method", "first F1", "+24 h P", "R", "F1", "95 %", "end F1", "changed", "stories",
+        "Dateline ahead, 95 %")  # fmt: skip
+
+
+def cells(one: Figures) -> list[str]:
+    """One line of the table under `HEAD`."""
+    p, r, f = one.later
+    return [
+        one.method, f"{one.first[2]:.3f}", f"{p:.3f}", f"{r:.3f}", f"{f:.3f}",
+        f"{one.interval.low:.2f}–{one.interval.high:.2f}", f"{one.last[2]:.3f}",
+        f"{100 * one.changed:.1f} %", f"{one.stories:.0f}",
+        f"{one.ahead.low:+.3f} … {one.ahead.high:+.3f}" if one.ahead else "",
+    ]  # fmt: skip
+
+
+def title(report: Report) -> str:
+    orders = f", mean of {report.orders} orders" if report.orders > 1 else ""
+    return (
+        f"{report.stream}: {report.articles} articles, {report.true_stories} true stories{orders}"
+    )
+
+
+def show(report: Report) -> None:
+    print(f"\n{title(report)}")
+    rows = [list(HEAD), *(cells(one) for one in report.methods)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    for row in rows:
+        print("  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
+    if (ms := report.methods[0].ms) is not None:
+        print(f"  Dateline placed an article in {ms:.2f} ms")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.stories", description=__doc__)
+    parser = argparse.ArgumentParser(prog="dateline bench stories", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--lang", help="only articles in this language")
     parser.add_argument("--orders", type=int, default=5, help="shuffled orders (default 5)")
+    parser.add_argument("--json", action="store_true", help="one object a stream")
     parser.add_argument("--cache", type=Path, help="folder for vectors")
     parser.add_argument("--decision", type=Path, help="a decision file instead of the shipped one")
     arguments = parser.parse_args(argv)
-    settings = ClusterSettings(decision_file=arguments.decision)
     for path in arguments.files:
         stream = load(path, arguments.cache)
         if arguments.lang:
             stream = stream.only(arguments.lang)
-        methods = {**METHODS, "dateline": lambda s, seed: dateline(s, seed, settings)}
-        report(stream, arguments.orders, methods)
+        settings = ClusterSettings(decision_file=arguments.decision)
+        report = measure(stream, arguments.orders, settings)
+        print(json.dumps(msgspec.to_builtins(report))) if arguments.json else show(report)
 
 
 if __name__ == "__main__":
