@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,7 @@ def dbstream(stream: Stream, seed: int) -> Labels:
     points = [dict(enumerate(map(float, row))) for row in short]
     # It places new micro-clusters with the global generator.
     random.seed(seed)
-    model = DBSTREAM(
+    model: Any = DBSTREAM(
         clustering_threshold=DBSTREAM_RADIUS,
         fading_factor=0.0005,  # half a weight after 2,000 articles: longer than the window holds
         cleanup_interval=len(points) + 1,  # and forgets nothing, as stories of one article are most

@@ -63,7 +63,7 @@ def b_cubed_draws(labelings: Sequence[Sequence[str]], true: Sequence[Sequence[st
     for labels, truth in zip(labelings, true, strict=True):
         of = np.array([position[name] for name in truth])
         for sums, values in zip((precisions, recalls), b_cubed_parts(labels, truth), strict=True):
-            sums.append(np.bincount(of, weights=values, minlength=len(clusters)))
+            sums.append(np.bincount(of, values, len(clusters)).astype(float))
     sizes = np.array([Counter(true[0])[name] for name in clusters], dtype=float)
     times = resamples(len(clusters))
     articles = times @ sizes
@@ -119,7 +119,7 @@ class Bin(NamedTuple):
 
     said: float
     seen: float
-    count: int
+    size: int
 
 
 def equal_mass(p: Floats, truth: NDArray[np.bool_], bins: int = BINS) -> list[Bin]:
@@ -134,7 +134,7 @@ def equal_mass(p: Floats, truth: NDArray[np.bool_], bins: int = BINS) -> list[Bi
 
 def calibration_error(bins: Sequence[Bin]) -> float:
     """Expected calibration error: the mean distance of said and seen."""
-    return sum(abs(one.said - one.seen) * one.count for one in bins) / sum(b.count for b in bins)
+    return sum(abs(one.said - one.seen) * one.size for one in bins) / sum(b.size for b in bins)
 
 
 def brier_skill(p: Floats, truth: NDArray[np.bool_]) -> float:

@@ -136,25 +136,26 @@ def measure(stream: Stream, orders: int = 5, settings: ClusterSettings | None = 
     )
 
 
-def _figures(
-    method: str, runs: Sequence[Result], true: Sequence[Sequence[str]]
-) -> tuple[Figures, Floats]:
+def _figures(method: str, runs: Sequence[Result], true: Sequence[Labels]) -> tuple[Figures, Floats]:
     """The means over runs, and the bootstrap's F1 24 hours later."""
-    at = [
-        np.mean([b_cubed(getattr(r, when), t) for r, t in zip(runs, true, strict=True)], axis=0)
-        for when in ("first", "later", "last")
-    ]
     draws = b_cubed_draws([run.later for run in runs], true)
     times = [run.ms for run in runs if run.ms is not None]
     figures = Figures(
         method,
-        *(list(map(float, one)) for one in at),
+        first=_mean([run.first for run in runs], true),
+        later=_mean([run.later for run in runs], true),
+        last=_mean([run.last for run in runs], true),
         changed=float(np.mean([run.changed for run in runs])),
         stories=float(np.mean([len(set(run.last)) for run in runs])),
         interval=interval(draws),
         ms=float(np.mean(times)) if times else None,
     )
     return figures, draws
+
+
+def _mean(labelings: Sequence[Labels], true: Sequence[Labels]) -> list[float]:
+    parts = [b_cubed(found, one) for found, one in zip(labelings, true, strict=True)]
+    return [float(value) for value in np.mean(parts, axis=0)]
 
 
 HEAD = ("method", "first F1", "+24 h P", "R", "F1", "95 %", "end F1", "changed", "stories",

@@ -21,8 +21,8 @@ def stories(rest: Rest = None) -> None:
 
 @app.command(context_settings=_pass_on, add_help_option=False)
 def tracking(rest: Rest = None) -> None:
-    """Matching quality on labelled files and the sample world."""
-    _module("bench.tracking", rest)
+    """Tracking quality on labelled files, with k examples or a description, beside baselines."""
+    _module("bench.trials", rest)
 
 
 @app.command(context_settings=_pass_on, add_help_option=False)
