@@ -149,6 +149,7 @@ class Lane:
             if not changed and story.seen >= now - self.quiet:
                 break
             quiet.append(story)
+        quiet.sort(key=lambda story: story.id)  # as `adopt` finds them in a placement
         for story in quiet:
             self.shelf.drop(story)
         if changed:
@@ -156,7 +157,7 @@ class Lane:
             self.sketches = copies.Sketches()
             self.shelf = Shelf()
         self._forget()
-        return [StoryChange(kind="closed", story=one) for one in sorted(s.id for s in quiet)]
+        return [StoryChange(kind="closed", story=one.id) for one in quiet]
 
     def _forget(self) -> None:
         now = self.clock.now or 0.0

@@ -19,12 +19,12 @@ from msgspec import Struct
 
 from processors.cluster.clock import Clock
 from processors.cluster.lane import Lane, Seen
-from processors.cluster.piece import Piece, as_float32
+from processors.cluster.piece import Piece, Vector, as_float32
 from processors.cluster.story import Story
 from processors.cluster.vocabulary import Vocabulary
 
 # Raise when a field below, or what is kept in a piece or a story, changes its meaning.
-FORMAT = 1
+FORMAT = 2
 KEPT = 2
 MAGIC = b"dateline cluster snapshot\n"
 
@@ -43,6 +43,7 @@ class _Body(Struct):
     dims: int
     clock: Clock
     free: list[int]
+    cells: list[tuple[Vector, list[int]]]
     pieces: list[Piece]
     known: list[int]  # positions in `pieces`
     stories: list[Story]  # without their members and vectors
@@ -122,6 +123,7 @@ def _pack(lane: Lane) -> _Body:
         lane.dims,
         lane.clock,
         lane.shelf.free,
+        [(cell.middle, cell.rows) for cell in lane.shelf.cells.cells],
         pieces,
         known,
         bare,
@@ -143,7 +145,7 @@ def _unpack(body: _Body, lane: Lane, next_offset: int) -> None:
     lane.seen, lane.vocabularies, lane.known = body.seen, body.vocabularies, known
     for piece in known.values():
         lane.sketches.add(piece.id, piece.sketch)
-    lane.shelf.restore(body.stories, body.free)
+    lane.shelf.restore(body.stories, body.free, body.cells)
 
 
 def _checksum(body: bytes | memoryview) -> bytes:

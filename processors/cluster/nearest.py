@@ -1,0 +1,159 @@
+"""The open stories by direction: a few hundred of them are compared instead of all.
+
+Stories lie in *cells* of neighbours. A search compares the article with the middles of the cells,
+then with the stories in the nearest of them. A full cell is parted in two, a nearly empty one is
+given up, so the cells follow the news. Up to `PROBED` cells the search is exact. Nothing is drawn
+at random: the same calls in the same order give the same cells.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec import Struct
+
+from processors.cluster.piece import Vector
+from processors.cluster.story import Matrix
+
+# Rows of a full cell: middles and stories compared cost the same, and with these two numbers they
+# weigh about the same at 50,000 stories.
+CAPACITY = 64
+# Cells searched. On 6,300 real headlines and reports (148 cells) every nearest neighbour was found,
+# and 99.6 % of the first eight; 16 cells would find 99.6 % and 98.7 %. On 40,000 made stories whose
+# vectors have no grain below their topics (the worst case) 97 % of the nearest.
+PROBED = 24
+# A cell that shrinks below this is given up: its middle costs as much as a full one's.
+FEWEST = CAPACITY // 8
+# Rounds of two-means when a cell is parted; it hardly moves after the third.
+ROUNDS = 4
+
+
+class Cell(Struct, gc=False):
+    """`vectors[i]` is the centre of the story on row `rows[i]`; what lies beyond is unused."""
+
+    middle: Vector
+    rows: list[int]
+    vectors: Matrix
+
+
+class Cells:
+    """Rows (numbers of stories) with a unit vector each."""
+
+    def __init__(self) -> None:
+        self.cells: list[Cell] = []
+        self._middles: Matrix = np.zeros((0, 0), dtype=np.float32)
+        self._cell_of: dict[int, Cell] = {}
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._cell_of
+
+    def put(self, row: int, vector: Vector) -> None:
+        """Hold a row, or move one that is held."""
+        held = self._cell_of.get(row)
+        if not self.cells:
+            self._append(Cell(vector.copy(), [], _room(len(vector))))
+        cell = self.cells[int((self._middles[: len(self.cells)] @ vector).argmax())]
+        if held is cell:
+            cell.vectors[cell.rows.index(row)] = vector
+            return
+        if held is not None:
+            self.remove(row)
+            # Giving up a cell may have moved the others.
+            cell = self.cells[int((self._middles[: len(self.cells)] @ vector).argmax())]
+        cell.vectors[len(cell.rows)] = vector
+        cell.rows.append(row)
+        self._cell_of[row] = cell
+        if len(cell.rows) == CAPACITY:
+            self._part(cell)
+
+    def remove(self, row: int) -> None:
+        cell = self._cell_of.pop(row)
+        at, last = cell.rows.index(row), len(cell.rows) - 1
+        cell.rows[at] = cell.rows[last]
+        cell.vectors[at] = cell.vectors[last]
+        del cell.rows[last]
+        if last < FEWEST and len(self.cells) > 1:
+            self._give_up(cell)
+
+    def near(self, vector: Vector, count: int) -> tuple[list[int], list[float]]:
+        """At most `count` rows with their cosines, the highest first. Cosines are rounded, so that
+        a tie stays a tie whatever the order of the additions; ties by row."""
+        if not self.cells:
+            return [], []
+        middles = self._middles[: len(self.cells)] @ vector
+        probed = range(len(self.cells))
+        if len(self.cells) > PROBED:
+            probed = np.argpartition(middles, -PROBED)[-PROBED:].tolist()
+        cells = [self.cells[i] for i in probed]
+        rows = np.array([row for cell in cells for row in cell.rows], dtype=np.int64)
+        near = np.concatenate([cell.vectors[: len(cell.rows)] @ vector for cell in cells])
+        near = np.round(near, 5)
+        if len(rows) > count:
+            # All that tie with the last of them stay, for the order by row to choose among.
+            least = np.partition(near, len(near) - count)[len(near) - count]
+            kept = np.flatnonzero(near >= least)
+            rows, near = rows[kept], near[kept]
+        order = np.lexsort((rows, -near))[:count]
+        return rows[order].tolist(), near[order].tolist()
+
+    def restore(self, cells: list[tuple[Vector, list[int], list[Vector]]]) -> None:
+        """The cells as they were: the middle, the rows and their vectors of each."""
+        for middle, rows, vectors in cells:
+            cell = Cell(middle, rows, _room(len(middle)))
+            for at, vector in enumerate(vectors):
+                cell.vectors[at] = vector
+            self._append(cell)
+            self._cell_of |= dict.fromkeys(rows, cell)
+
+    def _append(self, cell: Cell) -> None:
+        number = len(self.cells)
+        if number == len(self._middles):
+            more = np.zeros((max(32, 2 * number), len(cell.middle)), dtype=np.float32)
+            if number:
+                more[:number] = self._middles
+            self._middles = more
+        self.cells.append(cell)
+        self._middles[number] = cell.middle
+
+    def _part(self, cell: Cell) -> None:
+        """In two by two-means, from the story farthest out and the one farthest from it."""
+        rows, vectors = cell.rows, cell.vectors
+        one = vectors[int((vectors @ cell.middle).argmin())]
+        other = vectors[int((vectors @ one).argmin())]
+        for _ in range(ROUNDS):
+            leaning = vectors @ (one - other)
+            # Near-equal halves even where all stories say the same or one lies far off.
+            at = int(np.clip((leaning > 0).sum(), CAPACITY // 4, CAPACITY * 3 // 4))
+            order = np.argsort(-leaning, kind="stable")
+            one, other = _middle(vectors[order[:at]]), _middle(vectors[order[at:]])
+        more = Cell(other, [rows[i] for i in order[at:].tolist()], _room(len(other)))
+        more.vectors[: len(more.rows)] = vectors[order[at:]]
+        cell.vectors[:at] = vectors[order[:at]]
+        cell.rows = [rows[i] for i in order[:at].tolist()]
+        cell.middle = one
+        self._middles[self._number(cell)] = one
+        self._cell_of |= dict.fromkeys(more.rows, more)
+        self._append(more)
+
+    def _number(self, cell: Cell) -> int:
+        return next(i for i, other in enumerate(self.cells) if other is cell)
+
+    def _give_up(self, cell: Cell) -> None:
+        number = self._number(cell)
+        last = self.cells.pop()
+        if last is not cell:
+            self.cells[number] = last
+            self._middles[number] = last.middle
+        for row, vector in zip(cell.rows, cell.vectors, strict=False):
+            del self._cell_of[row]
+            self.put(row, vector)
+
+
+def _room(dims: int) -> Matrix:
+    return np.zeros((CAPACITY, dims), dtype=np.float32)
+
+
+def _middle(vectors: Matrix) -> Vector:
+    total = vectors.sum(axis=0)
+    length = float(np.sqrt(np.dot(total, total)))
+    middle: Vector = total / np.float32(length) if length > 1e-6 else total
+    return middle
