@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -135,12 +136,16 @@ class Baseline(NamedTuple):
     name: str
     run: Callable[[Stream, int], Labels]
     orderless: bool = False  # the order of the stream changes nothing
+    needs: str | None = None  # a package that only development has
+
+    def available(self) -> bool:
+        return self.needs is None or find_spec(self.needs) is not None
 
 
 BASELINES = (
     Baseline(f"tf-idf nearest, {TFIDF_THRESHOLD:.2f}", tfidf_nearest),
     Baseline(f"vector centre, {CENTRE_THRESHOLD:.2f}", nearest_centre),
-    Baseline("river DBSTREAM", dbstream),
+    Baseline("river DBSTREAM", dbstream, needs="river"),
     Baseline("HDBSCAN (sees all at once)", hdbscan, orderless=True),
     Baseline("all singletons", singletons, orderless=True),
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -125,6 +126,11 @@ def measure(stream: Stream, orders: int = 5, settings: ClusterSettings | None = 
     own, draws = _figures("Dateline", [dateline(stream, s, settings) for s in seeds], true)
     found = [own]
     for baseline in BASELINES:
+        if not baseline.available():
+            print(
+                f"{baseline.name} is left out: {baseline.needs} is not installed", file=sys.stderr
+            )
+            continue
         runs = []
         for seed in seeds[:1] if baseline.orderless else seeds:
             labels = baseline.run(stream, seed)

@@ -41,6 +41,7 @@ from processors.match.events import build
 from processors.match.judge import Judge, vector_of
 from processors.match.settings import MatchSettings
 from processors.text import terms
+from stream.records import Definition
 
 Flags = NDArray[np.bool_]
 # Thresholds tried for a baseline; the scores of right pairs say where to look.
@@ -82,19 +83,26 @@ class Bench:
 
     def __init__(self, cache: Path = CACHE, decision_file: Path | None = None) -> None:
         self.encoder = Cache(Encoder(EmbedSettings()), cache)
-        self.decider: Decider = decision.load(self.encoder.name, path=decision_file)
+        self.decide_by(decision_file)
+
+    def decide_by(self, file: Path | None) -> None:
+        """Another decision file from here on; None = the shipped one."""
+        self.decider: Decider = decision.load(self.encoder.name, path=file)
+
+    def register(self, definitions: Sequence[Definition]) -> Judge:
+        """The match stage's judge over these events, all active at once."""
+        own = {one.id: definition_vectors(one, self.encoder) for one in definitions}
+        return Judge(build(definitions, own), self.decider, MatchSettings())
 
     def judge(self, task: Task, vectors: NDArray[np.float32]) -> Judged:
-        """All events registered at once; every article through the match stage's judge. A pair
-        that it does not look at closely has the probability 0."""
-        settings = MatchSettings()
-        own = {one.id: definition_vectors(one, self.encoder) for one in task.definitions}
-        judge = Judge(build(task.definitions, own), self.decider, settings)
+        """Every article of the task. A pair that the judge does not look at closely has the
+        probability 0."""
+        judge, floor = self.register(task.definitions), MatchSettings().keep
         row = {one.id: i for i, one in enumerate(task.definitions)}
         truth = truth_of(task)
         scores, yes = np.zeros(truth.shape), np.zeros(truth.shape, dtype=bool)
         for column, (article, vector) in enumerate(zip(task.articles, vectors, strict=True)):
-            for one in judge.all(article, vector, floor=settings.keep):
+            for one in judge.all(article, vector, floor=floor):
                 scores[row[one.event_id], column] = one.probability
                 yes[row[one.event_id], column] = one.matched
         return Judged(scores, yes, truth)

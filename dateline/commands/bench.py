@@ -26,6 +26,12 @@ def tracking(rest: Rest = None) -> None:
 
 
 @app.command(context_settings=_pass_on, add_help_option=False)
+def quality(rest: Rest = None) -> None:
+    """Every figure of docs/quality.md, from the folder of labelled data."""
+    _module("bench.quality", rest)
+
+
+@app.command(context_settings=_pass_on, add_help_option=False)
 def ingest(rest: Rest = None) -> None:
     """Feeds a second through the poller, beside reader and a bare loop."""
     _module("bench.ingest", rest)
