@@ -54,9 +54,9 @@ def measure(
 
 def _alone(piece: Piece, vector: Vector, story: Story, background: float) -> list[float]:
     """The signals that need no look at other candidates."""
-    cosines = story.vectors @ vector
-    centre = float(story.centre @ vector)
-    nearest = float(cosines.max(initial=0.0))
+    cosines = (story.vectors @ vector).tolist()
+    centre = story.cosine(vector)
+    nearest = max(0.0, *cosines) if cosines else 0.0
     terms_nearest = max((_cosine(piece.terms, one.terms, 1.0) for one in story.newest), default=0.0)
     shared_names, differ_names = _overlap(piece.names, story.names)
     shared_numbers, differ_numbers = _overlap(piece.numbers, story.numbers)
@@ -64,11 +64,11 @@ def _alone(piece: Piece, vector: Vector, story: Story, background: float) -> lis
     return [
         centre,
         nearest,
-        float(cosines.mean()) if len(cosines) else 0.0,
+        sum(cosines) / len(cosines) if cosines else 0.0,
         centre - background,
         _cosine(piece.terms, story.terms, story.term_length),
         terms_nearest,
-        sum(weight for term, weight in piece.title.items() if term in story.holding),
+        sum(weight for term, weight in piece.title.items() if term in story.terms),
         _core_kept(piece, story),
         shared_names,
         differ_names,
@@ -79,14 +79,15 @@ def _alone(piece: Piece, vector: Vector, story: Story, background: float) -> lis
         abs(float(piece.headline_only) - headlines),
         nearest * terms_nearest,
         max((_title_shared(piece.title, one.title) for one in story.newest), default=0.0),
-        math.log1p(sum(w for term, w in piece.terms.items() if term in story.holding)),
+        math.log1p(sum(w for term, w in piece.terms.items() if term in story.terms)),
     ]
 
 
 def _cosine(terms: dict[str, float], other: dict[str, float], length: float) -> float:
     if length <= 0:
         return 0.0
-    return sum(weight * other[term] for term, weight in terms.items() if term in other) / length
+    # fsum: exact, so that the order of a set does not matter.
+    return math.fsum([terms[term] * other[term] for term in terms.keys() & other.keys()]) / length
 
 
 def _title_shared(title: dict[str, float], other: dict[str, float]) -> float:
@@ -95,15 +96,11 @@ def _title_shared(title: dict[str, float], other: dict[str, float]) -> float:
 
 def _core_kept(piece: Piece, story: Story) -> float:
     """Over the terms of at least half of the members, by weight."""
-    half = max(1.0, story.originals / 2)
-    total = kept = 0.0
-    for term, count in story.holding.items():
-        if count >= half:
-            weight = story.terms[term]
-            total += weight
-            if term in piece.terms:
-                kept += weight
-    return kept / total if total > 0 else 0.0
+    if story.core_weight <= 0:
+        return 0.0
+    core = story.core if story.originals > 2 else story.terms
+    kept = math.fsum([core[term] for term in piece.terms.keys() & core.keys()])
+    return kept / story.core_weight
 
 
 def _overlap(found: list[str], counts: dict[str, int]) -> tuple[float, float]:

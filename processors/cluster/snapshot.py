@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from processors.cluster.clock import Clock
 from processors.cluster.lane import Lane, Seen
-from processors.cluster.piece import Piece, Vector, as_float32
+from processors.cluster.piece import Piece, Vector
 from processors.cluster.story import Story
 from processors.cluster.vocabulary import Vocabulary
 
@@ -46,7 +46,7 @@ class _Body(Struct):
     cells: list[tuple[Vector, list[int]]]
     pieces: list[Piece]
     known: list[int]  # positions in `pieces`
-    stories: list[Story]  # without their members and vectors
+    stories: list[Story]  # without their members, and without terms that they share with one
     newest: list[list[int]]
     seen: dict[str, Seen]
     vocabularies: dict[str, Vocabulary]
@@ -115,7 +115,7 @@ def _pack(lane: Lane) -> _Body:
     stories = list(lane.shelf.stories.values())
     newest = [[position(piece) for piece in story.newest] for story in stories]
     bare = [
-        msgspec.structs.replace(story, newest=[], vectors=np.zeros((0, 0), dtype=np.float32))
+        msgspec.structs.replace(story, newest=[], terms=story.terms if story.counts else {})
         for story in stories
     ]
     return _Body(
@@ -136,9 +136,8 @@ def _pack(lane: Lane) -> _Body:
 def _unpack(body: _Body, lane: Lane, next_offset: int) -> None:
     for story, members in zip(body.stories, body.newest, strict=True):
         story.newest = [body.pieces[i] for i in members]
-        story.vectors = np.zeros((0, len(story.total)), dtype=np.float32)
-        if members:
-            story.vectors = np.vstack([as_float32(piece.vector) for piece in story.newest])
+        if story.newest and not story.counts:
+            story.terms = story.newest[-1].terms
     known = {body.pieces[i].id: body.pieces[i] for i in body.known}
     lane.next, lane.model, lane.dims = next_offset, body.model, body.dims
     lane.clock = body.clock

@@ -31,8 +31,12 @@ def new_id(lane: int, article: str, revision: str) -> str:
     )
 
 
-class Story(Struct):
-    """Sums run over the members that are no copies; `first`, `last`, `seen` are seconds."""
+class Story(Struct, gc=False):
+    """Sums run over the members that are no copies; `first`, `last`, `seen` are seconds.
+
+    Most stories stay at one article, and are many: such a one shares the article's `terms`, and
+    `counts` and `core` stay empty until a second one comes.
+    """
 
     id: str
     row: int  # in the matrix of centres
@@ -40,7 +44,7 @@ class Story(Struct):
     last: float
     seen: float  # the lane's clock when it last grew: closing counts from here
     total: Vector  # sum of the member vectors
-    vectors: Matrix  # of the newest members, oldest first
+    length: float = 0.0  # of `total`
     newest: list[Piece] = []
     size: int = 0  # members, copies included
     originals: int = 0
@@ -48,7 +52,11 @@ class Story(Struct):
     dated: bool = False  # any member says when it happened
     terms: dict[str, float] = {}  # sum of the members' tf-idf
     term_length: float = 0.0
-    holding: dict[str, int] = {}  # in how many originals a term stands
+    counts: dict[str, int] = {}  # in how many originals a term stands
+    core: dict[
+        str, float
+    ] = {}  # those of `terms` that at least half of three or more originals have
+    core_weight: float = 0.0  # sum over the core; over all terms while there are one or two
     found_by: dict[str, None] = {}
     names: dict[str, int] = {}
     numbers: dict[str, int] = {}
@@ -59,8 +67,25 @@ class Story(Struct):
 
     @property
     def centre(self) -> Vector:
-        length = float(np.sqrt(np.dot(self.total, self.total)))
-        return self.total / np.float32(length) if length > 1e-6 else self.total
+        return self.total / np.float32(self.length) if self.length > 1e-6 else self.total
+
+    @property
+    def vectors(self) -> Matrix:
+        """Of the newest members, oldest first. Made anew each time: that takes 3 µs, while keeping
+        them would double the memory of a story."""
+        packed = b"".join([piece.vector for piece in self.newest])
+        halves = np.frombuffer(packed, dtype="<f2")
+        return halves.astype(np.float32).reshape(len(self.newest), len(self.total))
+
+    @property
+    def holding(self) -> dict[str, int]:
+        """In how many originals each of its terms stands."""
+        return self.counts or dict.fromkeys(self.terms, 1)
+
+    def cosine(self, vector: Vector) -> float:
+        """To the centre."""
+        near = float(self.total @ vector)
+        return near / self.length if self.length > 1e-6 else near
 
     def add(self, piece: Piece) -> bool:
         """Take the piece in; returns whether the label changed. A copy counts as a member and
@@ -79,10 +104,8 @@ class Story(Struct):
         for term in list(piece.terms)[:INDEXED_TERMS]:
             if len(self.found_by) < MAX_FOUND_BY:
                 self.found_by[term] = None
-        vector = as_float32(piece.vector)
-        self.total = self.total + vector
+        self._sum(self.total + as_float32(piece.vector))
         self.newest = [*self.newest, piece][-NEWEST:]
-        self.vectors = np.ascontiguousarray(np.vstack([self.vectors, vector])[-NEWEST:])
         return self._relabel()
 
     def remove(self, piece: Piece) -> None:
@@ -96,26 +119,25 @@ class Story(Struct):
         if piece.copy_of is not None:
             return
         self._count(piece, -1)
-        self.total = self.total - as_float32(piece.vector)
-        kept = [i for i, one in enumerate(self.newest) if one.id != piece.id]
-        self.newest = [self.newest[i] for i in kept]
-        self.vectors = np.ascontiguousarray(self.vectors[kept])
+        self._sum(self.total - as_float32(piece.vector))
+        self.newest = [one for one in self.newest if one.id != piece.id]
+
+    def _sum(self, total: Vector) -> None:
+        self.total, self.length = total, float(np.sqrt(np.dot(total, total)))
 
     def _count(self, piece: Piece, sign: int) -> None:
+        if self.originals == 0 and sign > 0:
+            self.terms, self.counts = piece.terms, {}
+        elif self.originals == 1 and sign < 0:
+            self.terms, self.counts = {}, {}
+        else:
+            self._count_terms(piece, sign)
         self.originals += sign
         self.headlines += sign * piece.headline_only
-        for term, weight in piece.terms.items():
-            left = self.terms.get(term, 0.0) + sign * weight
-            count = self.holding.get(term, 0) + sign
-            if count > 0:
-                self.terms[term], self.holding[term] = left, count
-            else:
-                self.terms.pop(term, None)
-                self.holding.pop(term, None)
-        if len(self.terms) > 2 * KEPT_TERMS:
-            heaviest = sorted(self.terms.items(), key=lambda pair: (-pair[1], pair[0]))
-            self.terms = dict(heaviest[:KEPT_TERMS])
-            self.holding = {term: self.holding[term] for term in self.terms}
+        half, self.core = self.originals / 2, {}
+        if half > 1:
+            self.core = {t: self.terms[t] for t, count in self.counts.items() if count >= half}
+        self.core_weight = sum((self.core if half > 1 else self.terms).values())
         for counts, found in ((self.names, piece.names), (self.numbers, piece.numbers)):
             for one in found:
                 counts[one] = counts.get(one, 0) + sign
@@ -126,6 +148,22 @@ class Story(Struct):
                 counts.clear()
                 counts.update(common[:KEPT_TERMS])
         self.term_length = float(np.sqrt(sum(w * w for w in self.terms.values())))
+
+    def _count_terms(self, piece: Piece, sign: int) -> None:
+        if not self.counts:
+            self.terms, self.counts = dict(self.terms), dict.fromkeys(self.terms, 1)
+        for term, weight in piece.terms.items():
+            left = self.terms.get(term, 0.0) + sign * weight
+            count = self.counts.get(term, 0) + sign
+            if count > 0:
+                self.terms[term], self.counts[term] = left, count
+            else:
+                self.terms.pop(term, None)
+                self.counts.pop(term, None)
+        if len(self.terms) > 2 * KEPT_TERMS:
+            heaviest = sorted(self.terms.items(), key=lambda pair: (-pair[1], pair[0]))
+            self.terms = dict(heaviest[:KEPT_TERMS])
+            self.counts = {term: self.counts[term] for term in self.terms}
 
     def _relabel(self) -> bool:
         """Choose the headline nearest the centre, among the newest and the one that holds."""
@@ -156,7 +194,6 @@ def open_story(name: str, piece: Piece, row: int) -> Story:
         last=piece.time,
         seen=piece.seen,
         total=np.zeros(dims, dtype=np.float32),
-        vectors=np.zeros((0, dims), dtype=np.float32),
     )
     story.add(piece)
     return story
