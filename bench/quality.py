@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench import stories, trials
+from bench import entry, stories, trials
 from bench.calibration import Calibration, calibration, diagram
 from bench.silence import DEFAULT, THRESHOLDS, Silence, silence
 from bench.streams import Stream, load
@@ -248,4 +248,4 @@ def write(page: Path, made: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(main)

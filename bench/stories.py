@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from bench import entry
 from bench.baselines import BASELINES, Labels
 from bench.metrics import Floats, Interval, b_cubed, b_cubed_draws, interval
 from bench.streams import Stream, load
@@ -215,4 +216,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(main)

@@ -46,6 +46,8 @@ class Stream(NamedTuple):
 
     def only(self, lang: str) -> Stream:
         kept = [i for i, row in enumerate(self.rows) if row.lang == lang]
+        if not kept:
+            raise UsageError(f"{self.name} has no article in the language {lang!r}")
         return Stream(
             f"{self.name}:{lang}", [self.rows[i] for i in kept], self.vectors[kept], self.model
         )

@@ -17,6 +17,7 @@ from bench.streams import Stream
 from bench.tracking import MIN_CLUSTER, Task, example
 from processors.match.judge import vector_of
 from processors.text import sentences
+from stream.errors import UsageError
 from stream.records import Article, Definition, Embedded, decode
 
 # Across languages: an event is worth it with so many articles in all other languages together.
@@ -55,6 +56,11 @@ def topics(
             picked = given[: 1 if described else k]
             used |= {one.id for one in picked}
             definitions.append(_definition(cluster, picked, described=described))
+    if not definitions:
+        raise UsageError(
+            f"{stream.name} has no cluster that is large enough to be tracked: {MIN_CLUSTER} "
+            f"articles or more, {k} of them as examples"
+        )
     kept = [
         i
         for i, one in enumerate(articles)

@@ -20,6 +20,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from bench import entry
 from bench.calibration import Calibration, calibration
 from bench.metrics import (
     Floats,
@@ -272,4 +273,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(main)

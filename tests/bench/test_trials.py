@@ -60,6 +60,13 @@ def test_across_languages_only_the_others_are_judged() -> None:
     assert {one.lang for one in found.task.articles} == {"fr"}
 
 
+def test_a_stream_without_events_is_told_in_a_sentence() -> None:
+    with pytest.raises(UsageError, match="no cluster that is large enough"):
+        topics(stream("eee"), 0, 1)
+    with pytest.raises(UsageError, match="no article in the language 'xx'"):
+        stream().only("xx")
+
+
 def test_figures_of_two_events() -> None:
     yes = np.array([[True, True, False, False], [False, False, False, False]])
     truth = np.array([[True, False, False, False], [False, False, True, True]])
