@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 from msgspec import Struct
@@ -28,7 +29,7 @@ HEADLINE_TERMS = 20
 DAY = 86_400.0
 
 
-class Piece(Struct):
+class Piece(Struct, gc=False):
     """One revision of an article. `time` is its event time in seconds since 1970."""
 
     id: str
@@ -102,13 +103,16 @@ def _heaviest(counts: dict[str, float], vocabulary: Vocabulary) -> dict[str, flo
     weighed.sort(key=lambda pair: (-pair[1], pair[0]))
     kept = [pair for pair in weighed[:MAX_TERMS] if pair[1] > 0]
     length = math.sqrt(sum(w * w for _, w in kept))
-    return {term: weight / length for term, weight in kept}
+    # The same term in a thousand articles is one string in memory.
+    return {sys.intern(term): weight / length for term, weight in kept}
 
 
 def _shares(terms: list[str], vocabulary: Vocabulary) -> dict[str, float]:
     weights = {term: max(vocabulary.idf(term), 0.0) for term in terms}
     total = sum(weights.values())
-    return {term: weight / total for term, weight in weights.items()} if total > 0 else {}
+    if total <= 0:
+        return {}
+    return {sys.intern(term): weight / total for term, weight in weights.items()}
 
 
 def _distinct(found: list[str], limit: int) -> list[str]:
