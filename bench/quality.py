@@ -22,12 +22,16 @@ import numpy as np
 
 from bench import entry, stories, trials
 from bench.calibration import Calibration, calibration, diagram
+from bench.judging import Bench, Judged, by_event
 from bench.silence import DEFAULT, THRESHOLDS, Silence, silence
 from bench.streams import Stream, load
+from bench.tables import markdown
 from bench.topics import topics
-from bench.tracking import CACHE, ROOT, Task, korea, vectors_of, world
-from bench.trials import Bench, Judged
+from bench.tracking import CACHE, ROOT, Cache, Task, korea, vectors_of, world
+from processors.cluster import decision
 from processors.cluster.settings import ClusterSettings
+from processors.embed.encoder import Encoder
+from processors.embed.settings import EmbedSettings
 from stream.errors import UsageError
 
 # File, language, short name of the set that a decision may be learned without.
@@ -69,11 +73,6 @@ class Run(NamedTuple):
         return path if path is not None and path.is_file() else None
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
 def story_tables(run: Run) -> str:
     parts = []
     for name, lang, set_ in STORIES:
@@ -82,7 +81,7 @@ def story_tables(run: Run) -> str:
             run.stream(name, lang), run.orders, ClusterSettings(decision_file=file)
         )
         parts.append(f"**{stories.title(report)}**{_by(file)}\n")
-        parts.append(table(stories.HEAD, [stories.cells(one) for one in report.methods]))
+        parts.append(markdown(stories.HEAD, [stories.cells(one) for one in report.methods]))
         _say(parts[-2])
     return "\n".join(parts)
 
@@ -113,7 +112,7 @@ def _tracked(report: trials.Report, file: Path | None) -> list[str]:
     return [
         f"**{trials.title(report)}**{_by(file)}; ECE {true.ece:.3f}, Brier skill "
         f"{true.skill:.2f} over {true.candidates:,} candidates\n",
-        table(trials.HEAD, [trials.cells(one) for one in report.methods]),
+        markdown(trials.HEAD, [trials.cells(one) for one in report.methods]),
     ]
 
 
@@ -124,7 +123,7 @@ def korea_table(run: Run, seen: dict[str, Calibration]) -> str:
     judged = _judge(run.bench, task)
     found, _ = trials.figures("", [judged])
     true = seen["korea, described"] = calibration([(judged.scores, judged.truth)])
-    parts = zip(task.definitions, *trials.by_event(judged), judged.truth.sum(axis=1), strict=True)
+    parts = zip(task.definitions, *by_event(judged), judged.truth.sum(axis=1), strict=True)
     rows = [[d.id, f"{n}", f"{p:.3f}", f"{r:.3f}", f"{f:.3f}"] for d, p, r, f, n in parts]
     macro = [f"{value:.3f}" for value in found.macro]
     run.bench.decide_by(None)
@@ -133,7 +132,7 @@ def korea_table(run: Run, seen: dict[str, Calibration]) -> str:
     right = (decided.yes == decided.truth).all(axis=0)
     trapped = [one.id in traps for one in lookalikes.articles]
     return (
-        table(
+        markdown(
             ("event", "articles", "P", "R", "F1"),
             [*rows, ["**macro**", f"{len(task.articles)} judged", *macro]],
         )
@@ -164,7 +163,7 @@ def silence_tables(run: Run) -> str:
     head = ("threshold", *(f"{s.name} ({s.events} events): alerts / R / F1" for s in found))
     rows = [[_threshold(t), *(_silent(one, t) for one in found)] for t in THRESHOLDS]
     size = found[0].articles
-    return f"{size:,} unrelated articles ({', '.join(STRANGERS)}).\n\n" + table(head, rows)
+    return f"{size:,} unrelated articles ({', '.join(STRANGERS)}).\n\n" + markdown(head, rows)
 
 
 def _threshold(value: float) -> str:
@@ -184,8 +183,6 @@ def versions(run: Run) -> str:
         text=True,
         check=False,
     )
-    from processors.cluster import decision
-
     placing = decision.load(run.bench.encoder.name, None).fingerprint
     return (
         f"Commit {git.stdout.strip() or 'unknown'}, encoder {run.bench.encoder.name}, stories by "
@@ -212,7 +209,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder for vectors")
     parser.add_argument("--only", action="append", help="one part; may be repeated")
     options = parser.parse_args(argv)
-    run = Run(options.data, options.orders, options.cache, options.left_out, Bench(options.cache))
+    bench = Bench(Cache(Encoder(EmbedSettings()), options.cache))
+    run = Run(options.data, options.orders, options.cache, options.left_out, bench)
     seen: dict[str, Calibration] = {}
     parts: dict[str, Callable[[], str]] = {
         "versions": lambda: versions(run),

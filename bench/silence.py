@@ -16,9 +16,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from bench.judging import Bench, Judged, by_event
 from bench.streams import Stream
 from bench.tracking import Task
-from bench.trials import Bench, Judged, by_event
 from processors.match.judge import vector_of
 from processors.match.settings import MatchSettings
 from stream.records import Article, Definition, Embedded, decode

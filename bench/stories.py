@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from bench import entry
+from bench import entry, tables
 from bench.baselines import BASELINES, Labels
 from bench.metrics import Floats, Interval, b_cubed, b_cubed_draws, interval
 from bench.streams import Stream, load
@@ -189,10 +189,7 @@ def title(report: Report) -> str:
 
 def show(report: Report) -> None:
     print(f"\n{title(report)}")
-    rows = [list(HEAD), *(cells(one) for one in report.methods)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
-    for row in rows:
-        print("  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
+    tables.show(HEAD, [cells(one) for one in report.methods])
     if (ms := report.methods[0].ms) is not None:
         print(f"  Dateline placed an article in {ms:.2f} ms")
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from bench.calibration import HIGHEST, calibration, candidates, diagram
+from bench.judging import Judged, at_best, by_event
 from bench.quality import write
 from bench.silence import window_of
 from bench.streams import Row, Stream
 from bench.topics import topics
-from bench.trials import Judged, at_best, by_event, figures
+from bench.trials import figures
 from stream.errors import UsageError
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
