@@ -28,6 +28,7 @@ from bench.streams import Stream, load
 from bench.tables import markdown
 from bench.topics import topics
 from bench.tracking import CACHE, ROOT, Cache, Task, korea, vectors_of, world
+from bench.tracking import rows as rows_of
 from processors.cluster import decision
 from processors.cluster.settings import ClusterSettings
 from processors.embed.encoder import Encoder
@@ -126,6 +127,11 @@ def korea_table(run: Run, seen: dict[str, Calibration]) -> str:
     parts = zip(task.definitions, *by_event(judged), judged.truth.sum(axis=1), strict=True)
     rows = [[d.id, f"{n}", f"{p:.3f}", f"{r:.3f}", f"{f:.3f}"] for d, p, r, f, n in parts]
     macro = [f"{value:.3f}" for value in found.macro]
+    labels = rows_of(run.data / "tracking" / "korea-dev.jsonl")
+    doubtful = {str(row["id"]) for row in labels if row.get("ambiguous")}
+    clear = np.array([one.id not in doubtful for one in task.articles])
+    undoubted = Judged(judged.scores[:, clear], judged.yes[:, clear], judged.truth[:, clear])
+    plain, _ = trials.figures("", [undoubted])
     run.bench.decide_by(None)
     lookalikes, traps = world()
     decided = _judge(run.bench, lookalikes)
@@ -137,8 +143,9 @@ def korea_table(run: Run, seen: dict[str, Calibration]) -> str:
             [*rows, ["**macro**", f"{len(task.articles)} judged", *macro]],
         )
         + f"\nMacro F1 95 %: {found.interval.low:.2f}–{found.interval.high:.2f}{_by(file)}; ECE "
-        f"{true.ece:.3f}, Brier skill {true.skill:.2f}. Look-alikes of the sample world right: "
-        f"{int(right[trapped].sum())} of {len(traps)}.\n"
+        f"{true.ece:.3f}, Brier skill {true.skill:.2f}. Without the {int((~clear).sum())} articles "
+        f"that the labels call ambiguous: macro F1 {plain.macro[2]:.3f}. Look-alikes of the sample "
+        f"world right: {int(right[trapped].sum())} of {len(traps)}.\n"
     )
 
 
