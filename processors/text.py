@@ -160,11 +160,7 @@ def names(text: str) -> list[Span]:
     inside: set[str] = set()
     for sentence in sentence_spans(text):
         words = [(m.group(), m.start()) for m in _WORD.finditer(sentence.text)]
-        letters = [w for w, _ in words if w[0].isalpha() and len(w) > 3]
-        capitals = sum(w[0].isupper() for w in letters)
-        # Hardly a long word without a capital and no full stop: a headline, where it means little.
-        headline = len(letters) >= 3 and capitals * 6 >= len(letters) * 5
-        headline = headline and sentence.text[-1] not in '.!?"”'
+        headline = sentence.text[-1] not in '.!?"”' and _capitalised(words)
         for run, first in _runs(sentence.text, words):
             kept = _without_edges(run)
             if not kept:
@@ -181,6 +177,13 @@ def names(text: str) -> list[Span]:
     ]
 
 
+def _capitalised(words: list[tuple[str, int]]) -> bool:
+    """Hardly a long word without a capital, as in a headline, where capitals mean little."""
+    letters = [w for w, _ in words if w[0].isalpha() and len(w) > 3]
+    capitals = sum(w[0].isupper() for w in letters)
+    return len(letters) >= 3 and capitals * 6 >= len(letters) * 5
+
+
 def _runs(
     sentence: str, words: list[tuple[str, int]]
 ) -> Iterator[tuple[list[tuple[str, int]], bool]]:
@@ -188,8 +191,11 @@ def _runs(
     run: list[tuple[str, int]] = []
     first, end = False, -1
     for index, (word, at) in enumerate(words):
+        capital = word[0].isupper()
+        if not run and not capital:
+            continue
         joined = run and sentence[end:at] in (" ", "\n", "\u00a0", ". ")
-        if word[0].isupper() and len(word) <= MAX_TERM:
+        if capital and len(word) <= MAX_TERM:
             if joined and len(run) < 8:
                 run.append((word, at))
             else:
@@ -202,6 +208,9 @@ def _runs(
             if following[0].isupper() and sentence[at + len(word) : place] == " ":
                 run.append((word, at))
                 end = at + len(word)
+        elif run:
+            yield run, first
+            run = []
     if run:
         yield run, first
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from processors.cluster.piece import Vector
 from processors.cluster.story import Matrix
+
+Rows = NDArray[np.int64]
 
 # Rows of a full cell: middles and stories compared cost the same, and with these two numbers they
 # weigh about the same at 50,000 stories.
@@ -28,11 +31,15 @@ ROUNDS = 4
 
 
 class Cell(Struct, gc=False):
-    """`vectors[i]` is the centre of the story on row `rows[i]`; what lies beyond is unused."""
+    """`vectors[i]` is the centre of the story on row `rows[i]`, for i below `size`."""
 
     middle: Vector
-    rows: list[int]
+    size: int
+    rows: Rows
     vectors: Matrix
+
+    def at(self, row: int) -> int:
+        return int((self.rows[: self.size] == row).argmax())
 
 
 class Cells:
@@ -50,27 +57,27 @@ class Cells:
         """Hold a row, or move one that is held."""
         held = self._cell_of.get(row)
         if not self.cells:
-            self._append(Cell(vector.copy(), [], _room(len(vector))))
+            self._append(_cell(vector.copy()))
         cell = self.cells[int((self._middles[: len(self.cells)] @ vector).argmax())]
         if held is cell:
-            cell.vectors[cell.rows.index(row)] = vector
+            cell.vectors[cell.at(row)] = vector
             return
         if held is not None:
             self.remove(row)
             # Giving up a cell may have moved the others.
             cell = self.cells[int((self._middles[: len(self.cells)] @ vector).argmax())]
-        cell.vectors[len(cell.rows)] = vector
-        cell.rows.append(row)
+        cell.vectors[cell.size], cell.rows[cell.size] = vector, row
+        cell.size += 1
         self._cell_of[row] = cell
-        if len(cell.rows) == CAPACITY:
+        if cell.size == CAPACITY:
             self._part(cell)
 
     def remove(self, row: int) -> None:
         cell = self._cell_of.pop(row)
-        at, last = cell.rows.index(row), len(cell.rows) - 1
+        at, last = cell.at(row), cell.size - 1
         cell.rows[at] = cell.rows[last]
         cell.vectors[at] = cell.vectors[last]
-        del cell.rows[last]
+        cell.size = last
         if last < FEWEST and len(self.cells) > 1:
             self._give_up(cell)
 
@@ -84,8 +91,8 @@ class Cells:
         if len(self.cells) > PROBED:
             probed = np.argpartition(middles, -PROBED)[-PROBED:].tolist()
         cells = [self.cells[i] for i in probed]
-        rows = np.array([row for cell in cells for row in cell.rows], dtype=np.int64)
-        near = np.concatenate([cell.vectors[: len(cell.rows)] @ vector for cell in cells])
+        rows = np.concatenate([cell.rows[: cell.size] for cell in cells])
+        near = np.concatenate([cell.vectors[: cell.size] @ vector for cell in cells])
         near = np.round(near, 5)
         if len(rows) > count:
             # All that tie with the last of them stay, for the order by row to choose among.
@@ -98,9 +105,10 @@ class Cells:
     def restore(self, cells: list[tuple[Vector, list[int], list[Vector]]]) -> None:
         """The cells as they were: the middle, the rows and their vectors of each."""
         for middle, rows, vectors in cells:
-            cell = Cell(middle, rows, _room(len(middle)))
-            for at, vector in enumerate(vectors):
-                cell.vectors[at] = vector
+            cell = _cell(middle)
+            cell.size = len(rows)
+            for at, (row, vector) in enumerate(zip(rows, vectors, strict=True)):
+                cell.rows[at], cell.vectors[at] = row, vector
             self._append(cell)
             self._cell_of |= dict.fromkeys(rows, cell)
 
@@ -125,13 +133,13 @@ class Cells:
             at = int(np.clip((leaning > 0).sum(), CAPACITY // 4, CAPACITY * 3 // 4))
             order = np.argsort(-leaning, kind="stable")
             one, other = _middle(vectors[order[:at]]), _middle(vectors[order[at:]])
-        more = Cell(other, [rows[i] for i in order[at:].tolist()], _room(len(other)))
-        more.vectors[: len(more.rows)] = vectors[order[at:]]
-        cell.vectors[:at] = vectors[order[:at]]
-        cell.rows = [rows[i] for i in order[:at].tolist()]
-        cell.middle = one
+        more = _cell(other)
+        more.size = CAPACITY - at
+        more.rows[: more.size], more.vectors[: more.size] = rows[order[at:]], vectors[order[at:]]
+        cell.rows[:at], cell.vectors[:at] = rows[order[:at]], vectors[order[:at]]
+        cell.size, cell.middle = at, one
         self._middles[self._number(cell)] = one
-        self._cell_of |= dict.fromkeys(more.rows, more)
+        self._cell_of |= dict.fromkeys(more.rows[: more.size].tolist(), more)
         self._append(more)
 
     def _number(self, cell: Cell) -> int:
@@ -143,13 +151,14 @@ class Cells:
         if last is not cell:
             self.cells[number] = last
             self._middles[number] = last.middle
-        for row, vector in zip(cell.rows, cell.vectors, strict=False):
+        for at, row in enumerate(cell.rows[: cell.size].tolist()):
             del self._cell_of[row]
-            self.put(row, vector)
+            self.put(row, cell.vectors[at])
 
 
-def _room(dims: int) -> Matrix:
-    return np.zeros((CAPACITY, dims), dtype=np.float32)
+def _cell(middle: Vector) -> Cell:
+    room = np.zeros((CAPACITY, len(middle)), dtype=np.float32)
+    return Cell(middle, 0, np.zeros(CAPACITY, dtype=np.int64), room)
 
 
 def _middle(vectors: Matrix) -> Vector:

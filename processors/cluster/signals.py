@@ -57,7 +57,8 @@ def _alone(piece: Piece, vector: Vector, story: Story, background: float) -> lis
     cosines = (story.vectors @ vector).tolist()
     centre = story.cosine(vector)
     nearest = max(0.0, *cosines) if cosines else 0.0
-    terms_nearest = max((_cosine(piece.terms, one.terms, 1.0) for one in story.newest), default=0.0)
+    shared = [(t, piece.terms[t]) for t in piece.terms.keys() & story.terms.keys()]
+    terms_nearest = max((_product(shared, one.terms) for one in story.newest), default=0.0)
     shared_names, differ_names = _overlap(piece.names, story.names)
     shared_numbers, differ_numbers = _overlap(piece.numbers, story.numbers)
     headlines = story.headlines / story.originals if story.originals else 0.0
@@ -66,10 +67,10 @@ def _alone(piece: Piece, vector: Vector, story: Story, background: float) -> lis
         nearest,
         sum(cosines) / len(cosines) if cosines else 0.0,
         centre - background,
-        _cosine(piece.terms, story.terms, story.term_length),
+        _product(shared, story.terms) / story.term_length if story.term_length > 0 else 0.0,
         terms_nearest,
         sum(weight for term, weight in piece.title.items() if term in story.terms),
-        _core_kept(piece, story),
+        _core_kept(shared, story),
         shared_names,
         differ_names,
         shared_numbers,
@@ -79,28 +80,26 @@ def _alone(piece: Piece, vector: Vector, story: Story, background: float) -> lis
         abs(float(piece.headline_only) - headlines),
         nearest * terms_nearest,
         max((_title_shared(piece.title, one.title) for one in story.newest), default=0.0),
-        math.log1p(sum(w for term, w in piece.terms.items() if term in story.terms)),
+        math.log1p(math.fsum([weight for _, weight in shared])),
     ]
 
 
-def _cosine(terms: dict[str, float], other: dict[str, float], length: float) -> float:
-    if length <= 0:
-        return 0.0
-    # fsum: exact, so that the order of a set does not matter.
-    return math.fsum([terms[term] * other[term] for term in terms.keys() & other.keys()]) / length
+def _product(shared: list[tuple[str, float]], other: dict[str, float]) -> float:
+    """Of the article's terms that the story has with those of the story or of a member. (fsum is
+    exact, so the order of a set does not matter.)"""
+    return math.fsum([weight * other[term] for term, weight in shared if term in other])
 
 
 def _title_shared(title: dict[str, float], other: dict[str, float]) -> float:
     return sum(min(weight, other[term]) for term, weight in title.items() if term in other)
 
 
-def _core_kept(piece: Piece, story: Story) -> float:
+def _core_kept(shared: list[tuple[str, float]], story: Story) -> float:
     """Over the terms of at least half of the members, by weight."""
     if story.core_weight <= 0:
         return 0.0
     core = story.core if story.originals > 2 else story.terms
-    kept = math.fsum([core[term] for term in piece.terms.keys() & core.keys()])
-    return kept / story.core_weight
+    return math.fsum([core[term] for term, _ in shared if term in core]) / story.core_weight
 
 
 def _overlap(found: list[str], counts: dict[str, int]) -> tuple[float, float]:

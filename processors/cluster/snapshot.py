@@ -123,7 +123,7 @@ def _pack(lane: Lane) -> _Body:
         lane.dims,
         lane.clock,
         lane.shelf.free,
-        [(cell.middle, cell.rows) for cell in lane.shelf.cells.cells],
+        [(cell.middle, cell.rows[: cell.size].tolist()) for cell in lane.shelf.cells.cells],
         pieces,
         known,
         bare,
