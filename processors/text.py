@@ -279,12 +279,9 @@ def terms(text: str) -> list[str]:
     """Lower-case words without stop words, in order; Chinese, Japanese and Korean as pairs of
     neighbouring characters, since their words are not set apart."""
     found: list[str] = []
-    for match in _TERM.finditer(text[:MAX_CHARS]):
-        word = match.group()
-        if _CJK_FIRST.match(word):
+    for word in _TERM.findall(text[:MAX_CHARS]):
+        if not word.isascii() and _CJK_FIRST.match(word):
             found += [word[i : i + 2] for i in range(len(word) - 1)] or [word]
-        else:
-            word = word.casefold()
-            if len(word) <= MAX_TERM and word not in STOP:
-                found.append(word)
+        elif len(folded := word.casefold()) <= MAX_TERM and folded not in STOP:
+            found.append(folded)
     return found

@@ -99,7 +99,8 @@ def as_float32(vector: bytes) -> Vector:
 
 
 def _heaviest(counts: dict[str, float], vocabulary: Vocabulary) -> dict[str, float]:
-    weighed = [(t, (1 + math.log(n)) * max(vocabulary.idf(t), 0.0)) for t, n in counts.items()]
+    idf = zip(counts.items(), vocabulary.idf(counts), strict=True)
+    weighed = [(term, (1 + math.log(n)) * rarity if n > 1 else rarity) for (term, n), rarity in idf]
     weighed.sort(key=lambda pair: (-pair[1], pair[0]))
     kept = [pair for pair in weighed[:MAX_TERMS] if pair[1] > 0]
     length = math.sqrt(sum(w * w for _, w in kept))
@@ -108,7 +109,7 @@ def _heaviest(counts: dict[str, float], vocabulary: Vocabulary) -> dict[str, flo
 
 
 def _shares(terms: list[str], vocabulary: Vocabulary) -> dict[str, float]:
-    weights = {term: max(vocabulary.idf(term), 0.0) for term in terms}
+    weights = dict(zip(terms, vocabulary.idf(terms), strict=True))
     total = sum(weights.values())
     if total <= 0:
         return {}

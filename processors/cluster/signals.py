@@ -35,7 +35,32 @@ NAMES = (
     "rare_shared",  # log of the summed weight of terms shared with the sum of the members
     "ahead",  # how far the centre is ahead of the best other candidate's
     "terms_ahead",  # the same for terms_nearest
+    "nearest_ahead",  # the same for nearest
+    "sum_ahead",  # the same for terms
+    "title_ahead",  # the same for title_nearest
+    "share",  # of the rivalry by nearest, see SHARES
+    "terms_share",  # by terms_nearest
+    "mixed_share",  # by direction, terms and headline together
 )
+
+# What an article shares with a story means little by itself: in a stream about one subject it is
+# near to everything. So each candidate is also set against its rivals, in the same way everywhere:
+# the gap to the best other one, ...
+AHEAD = {
+    "ahead": "centre",
+    "terms_ahead": "terms_nearest",
+    "nearest_ahead": "nearest",
+    "sum_ahead": "terms",
+    "title_ahead": "title_nearest",
+}
+# ... and the share of exp(slope * (sum of signals - level)) among all candidates and a new story,
+# which counts 1: the level is where joining and opening are alike. Slopes and levels are round
+# numbers: for "share" slopes of 10 to 20 and levels of .25 to .45 kept nine tenths of what it brings.
+SHARES = {
+    "share": (15.0, 0.35, ("nearest",)),
+    "terms_share": (15.0, 0.1, ("terms_nearest",)),
+    "mixed_share": (5.0, 0.9, ("nearest", "average", "terms_nearest", "title_nearest")),
+}
 
 
 def measure(
@@ -43,13 +68,30 @@ def measure(
 ) -> list[list[float]]:
     """For each candidate its signals in the order of `NAMES`."""
     rows = [_alone(piece, vector, story, background) for story in stories]
-    for name in ("centre", "terms_nearest"):
-        at = NAMES.index(name)
-        best = sorted((row[at] for row in rows), reverse=True)[:2]
-        for row in rows:
-            other = best[1] if len(best) > 1 and row[at] == best[0] else best[0]
-            row.append(row[at] - (other if len(rows) > 1 else 0.0))
+    columns = dict(zip(NAMES, zip(*rows, strict=True), strict=False))
+    if rows:
+        against = [_ahead(columns[name]) for name in AHEAD.values()]
+        for slope, level, names in SHARES.values():
+            sums = [sum(values) for values in zip(*(columns[name] for name in names), strict=True)]
+            against.append(_share([slope * (one - level) for one in sums]))
+        for row, more in zip(rows, zip(*against, strict=True), strict=True):
+            row += more
     return rows
+
+
+def _ahead(values: Sequence[float]) -> list[float]:
+    """Each less the best of the others; 0 without others."""
+    if len(values) < 2:
+        return [0.0] * len(values)
+    best, second = sorted(values, reverse=True)[:2]
+    return [value - (second if value == best else best) for value in values]
+
+
+def _share(exponents: Sequence[float]) -> list[float]:
+    """Shares of a softmax in which a new story has the exponent 0."""
+    odds = [math.exp(one) for one in exponents]
+    total = 1.0 + math.fsum(odds)
+    return [one / total for one in odds]
 
 
 def _alone(piece: Piece, vector: Vector, story: Story, background: float) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -22,10 +23,15 @@ class Vocabulary(Struct):
     articles: float = 0.0
     counts: dict[str, float] = {}
 
-    def idf(self, term: str) -> float:
-        prior = PRIOR_SHORT if len(term) <= SHORT and term.isascii() else PRIOR_LONG
-        seen = self.counts.get(term, 0.0) + prior
-        return math.log((self.articles + PRIOR_ARTICLES) / seen) if seen > 0 else 0.0
+    def idf(self, terms: Iterable[str]) -> list[float]:
+        """Of each term, at least 0."""
+        total, held, log = self.articles + PRIOR_ARTICLES, self.counts.get, math.log
+        found = []
+        for term in terms:
+            prior = PRIOR_SHORT if len(term) <= SHORT and term.isascii() else PRIOR_LONG
+            seen = held(term, 0.0) + prior
+            found.append(log(total / seen) if seen < total else 0.0)
+        return found
 
     def add(self, terms: list[str]) -> None:
         """Count one article; `terms` are its distinct terms."""

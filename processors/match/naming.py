@@ -56,6 +56,7 @@ class Gazetteer:
         self.names: list[str] = []  # as the analyst wrote it
         self._number: dict[tuple[str, ...], int] = {}
         self._by_first: dict[str, list[_Phrase]] = {}
+        self._begins: set[str] = set()  # words that a name starts with, or half a joined one
         self._unspaced: dict[str, int] = {}
         self._whole: dict[str, int] = {}  # names of one word, long enough not to arise by chance
 
@@ -76,7 +77,10 @@ class Gazetteer:
                 continue
             if len(spelling) == 1 and not partial and len(spelling[0]) >= MIN_JOINED:
                 self._whole.setdefault(spelling[0], number)
+                # Not "a": nobody writes "A sunción", and every sentence would have to be searched.
+                self._begins.update(spelling[0][:end] for end in range(2, len(spelling[0])))
             phrases = self._by_first.setdefault(spelling[0], [])
+            self._begins.add(spelling[0])
             if _Phrase(spelling, number, partial) not in phrases:
                 phrases.append(_Phrase(spelling, number, partial))
                 phrases.sort(key=lambda phrase: (-len(phrase.tokens), phrase.name))
@@ -92,12 +96,16 @@ class Gazetteer:
 
     def find(self, text: str, *, headline: bool = False) -> list[Hit]:
         """All names in the text, longest first at each place, in order."""
-        words = list(_TOKEN.finditer(text))
-        folded = [_folded(word.group()) for word in words]
+        folded = [_folded(word) for word in _TOKEN.findall(text)]
+        # Most sentences have no word that any name starts with: they are done here.
+        words = [] if self._begins.isdisjoint(folded) else list(_TOKEN.finditer(text))
         hits: list[Hit] = []
         at = 0
         while at < len(words):
             step = 1
+            if folded[at] not in self._begins:
+                at += 1
+                continue
             if at + 1 < len(words) and (joined := folded[at] + folded[at + 1]) in self._whole:
                 # "Ha Noi" for "Hanoi".
                 hits.append(Hit(self._whole[joined], words[at].start(), words[at + 1].end(), False))
@@ -119,7 +127,7 @@ class Gazetteer:
                 hits.append(Hit(name, start, end, partial))
                 step = size
             at += step
-        for spelling, name in self._unspaced.items():
+        for spelling, name in () if text.isascii() else self._unspaced.items():
             start = text.find(spelling)
             while start >= 0:
                 hits.append(Hit(name, start, start + len(spelling), False))
