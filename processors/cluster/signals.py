@@ -55,7 +55,7 @@ AHEAD = {
 }
 # ... and the share of exp(slope * (sum of signals - level)) among all candidates and a new story,
 # which counts 1: the level is where joining and opening are alike. Slopes and levels are round
-# numbers: for "share" slopes of 10 to 20 and levels of .25 to .45 kept nine tenths of what it brings.
+# numbers: slopes of 10 to 20 and levels of .25 to .45 kept nine tenths of what "share" brings.
 SHARES = {
     "share": (15.0, 0.35, ("nearest",)),
     "terms_share": (15.0, 0.1, ("terms_nearest",)),
