@@ -32,6 +32,12 @@ def quality(rest: Rest = None) -> None:
 
 
 @app.command(context_settings=_pass_on, add_help_option=False)
+def cost(rest: Rest = None) -> None:
+    """Placing and matching as the stream grows to 100,000 open articles, beside an exact scan."""
+    _module("bench.cost", rest)
+
+
+@app.command(context_settings=_pass_on, add_help_option=False)
 def ingest(rest: Rest = None) -> None:
     """Feeds a second through the poller, beside reader and a bare loop."""
     _module("bench.ingest", rest)

@@ -56,7 +56,8 @@ def sketch(title: list[str], body: list[str]) -> bytes:
     # linear, leaves the positions so alike that half of the true copies were missed.
     mixed = hashes[:, None] ^ _SEEDS[None, :]
     for shift, factor in ((30, _MIX[0]), (27, _MIX[1])):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * factor
+        mixed ^= mixed >> np.uint64(shift)
+        mixed *= factor
     mixed ^= mixed >> np.uint64(31)
     lowest: bytes = (mixed.min(axis=0) & np.uint64(0xFFFFFFFF)).astype("<u4").tobytes()
     return lowest

@@ -72,9 +72,9 @@ def test_stories_that_went_or_moved_are_found_where_they_are_now() -> None:
 
 
 def test_stories_with_one_and_the_same_vector_are_all_kept() -> None:
-    same = np.repeat(directions(1, groups=1), 5 * CAPACITY, axis=0)
+    same = np.repeat(directions(1, groups=1), 3 * CAPACITY, axis=0)
     cells = filled(same)
-    assert cells.near(same[0], 5 * CAPACITY)[0] == list(range(5 * CAPACITY))
+    assert cells.near(same[0], 3 * CAPACITY)[0] == list(range(3 * CAPACITY))
 
 
 def test_restored_cells_go_on_as_the_first_ones_do() -> None:
