@@ -21,10 +21,11 @@ from bench.tracking import CACHE, Cache, Task, table_of, tasks, vectors_of
 from processors.embed.encoder import Encoder
 from processors.embed.settings import EmbedSettings
 from processors.match import signals
+from processors.match.crowd import CROWD
 from processors.match.decision import KINDS, REGIMES, DecisionFile, Regime
 from processors.match.judge import published_day
 from processors.match.reading import read
-from processors.match.signals import SIGNALS, UNREADABLE
+from processors.match.signals import AMONG_MANY, SIGNALS, UNREADABLE
 from processors.text import sentences
 from stream.records import Article
 
@@ -38,13 +39,22 @@ SIGNS = dict.fromkeys(SIGNALS, 1.0) | dict.fromkeys(
 HARD, RANDOM = 60, 60
 # Strength of the prior that a weight is zero, in pairs; bases are free.
 L2 = 3.0
+# Leads are small numbers, a tenth is much, so that their weights are large.
+LEADS_L2 = 0.03
 # Known beforehand and seldom in the samples, so that these count at least so much: what an analyst
 # ruled out by hand; that one name of a pair is not the pair; that a report without a date which
 # names what came later is about that.
 FLOORS = {"excluded": 4.5, "alone": 2.0, "later": 2.0, "elsewhere": 1.5}
 # A missed article costs more than a false one. Where F1 is best, odds are below even; for
 # headlines, which say less, hardly.
-MISSED = {"text": 1.8, "listed_text": 1.8, "headline": 1.1, "listed_headline": 1.1, "unread": 1.3}
+MISSED = {
+    "text": 1.8,
+    "listed_text": 1.8,
+    "headline": 1.1,
+    "listed_headline": 1.1,
+    "unread": 1.3,
+    "crowd": 2.0,
+}
 # Mean cosine of unrelated news under the default model.
 BACKGROUND = 0.05
 
@@ -84,6 +94,7 @@ def collect(
         read(a.title, a.text, table.gazetteer, day) for a, day in zip(articles, days, strict=True)
     ]
     salience = [one.salience() for one in readings]
+    told = [signals.say(one, table) for one in readings]
     values, kinds, truth, weight = [], [], [], []
     for index, event in enumerate(table.events):
         best = np.array([one.best(index) for one in near])
@@ -97,7 +108,7 @@ def collect(
             (n, share) for n in some
         ]:
             found = signals.dense(index, table, near[n])
-            found |= signals.lexical(index, table, readings[n], days[n], salience[n])
+            found |= signals.lexical(index, table, readings[n], days[n], salience[n], told[n])
             values.append([found[name] for name in SIGNALS])
             kinds.append(KINDS.index(event.kind))
             truth.append(float(positive[n]))
@@ -109,14 +120,15 @@ def collect(
 
 def fit(rows: Rows, regime: str) -> Regime:
     """Newton steps, with weights that would take a wrong sign held at zero."""
-    used = [i for i, s in enumerate(SIGNALS) if not (regime == "unread" and s in UNREADABLE)]
+    used = [i for i, s in enumerate(SIGNALS) if _counts(s, regime)]
     signs = np.array([SIGNS[SIGNALS[i]] for i in used])
     kinds = [k for k in range(len(KINDS)) if (rows.kinds == k).any()]
     x = np.hstack(
         [rows.values[:, used] * signs, (rows.kinds[:, None] == np.array(kinds)).astype(float)]
     )
     limit = np.r_[[_floor(SIGNALS[i], regime) for i in used], np.full(len(kinds), -np.inf)]
-    penalty = np.r_[np.full(len(used), L2), np.full(len(kinds), 1e-3)]
+    prior = LEADS_L2 if regime == "crowd" else L2
+    penalty = np.r_[np.full(len(used), prior), np.full(len(kinds), 1e-3)]
     weight = rows.weight * np.where(rows.truth > 0, MISSED[regime], 1.0)
     w = np.maximum(limit, 0.0)
 
@@ -146,6 +158,13 @@ def fit(rows: Rows, regime: str) -> Regime:
     return Regime(base={kind: learned.get(kind, lowest) for kind in KINDS}, weights=weights)
 
 
+def _counts(signal: str, regime: str) -> bool:
+    """Is the signal weighed in this regime?"""
+    if regime == "crowd":
+        return signal in AMONG_MANY
+    return signal not in ("lead", "told") and not (regime == "unread" and signal in UNREADABLE)
+
+
 def _floor(signal: str, regime: str) -> float:
     """Headlines leave names out, so that a missing one says little there."""
     return 0.0 if signal == "alone" and "headline" in regime else FLOORS.get(signal, 0.0)
@@ -162,6 +181,8 @@ def gather(data: Path, encoder: Cache) -> dict[str, dict[str, list[Rows]]]:
             headlines = kind == "headlines" or not any(a.text for a in articles)
             listed = task.name == "korea" or task.name.endswith(":full")
             regime = ("listed_" if listed else "") + ("headline" if headlines else "text")
+            if not listed and len(task.definitions) >= CROWD:
+                own["crowd"].append(rows)
             if listed and task.name != "korea":
                 # Names out of a lead are a poor likeness of a list that an analyst wrote.
                 own[regime].append(rows._replace(weight=rows.weight * 0.2))

@@ -106,6 +106,8 @@ _SIGNALS = {
     "examples": "Examples",
     "against": "Counter-examples",
     "ahead": "Look-alikes",
+    "lead": "Ahead of all others",
+    "told": "Rare words",
     "actors": "People",
     "places": "Places",
     "names": "Names",

@@ -15,7 +15,8 @@ from stream.errors import UsageError
 
 # An article with a body, or a headline alone; an event that lists its people and places, or one
 # whose names are taken from its own words (much weaker evidence); a language not understood.
-REGIMES = ("text", "headline", "listed_text", "listed_headline", "unread")
+# Or: one of very many events, of which the others tell.
+REGIMES = ("text", "headline", "listed_text", "listed_headline", "unread", "crowd")
 KINDS = ("described", "described_examples", "titled", "titled_examples")
 SHIPPED = "decision"
 # What decides for a model that has no file, when that is asked for.
@@ -44,10 +45,14 @@ class Decider(Struct, frozen=True):
     fingerprint: str
     calibrated: bool
 
-    def regime(self, lang: str | None, *, has_body: bool, listed: bool) -> str:
+    def regime(
+        self, lang: str | None, *, has_body: bool, listed: bool, crowded: bool = False
+    ) -> str:
         """Which weights apply. An article of unknown language counts as understood."""
         if lang and lang not in self.file.reads:
             return "unread"
+        if crowded and not listed:
+            return "crowd"
         return ("listed_" if listed else "") + ("text" if has_body else "headline")
 
     def base(self, regime: str, kind: str) -> float:

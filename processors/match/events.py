@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from processors.match.crowd import CROWD, Crowd, gather
 from processors.match.naming import Gazetteer, fold
 from processors.text import names, sentences, terms
 from stream.records import Definition, DefinitionVectors, Name
@@ -64,6 +65,7 @@ class EventTable(NamedTuple):
     gazetteer: Gazetteer
     matrix: NDArray[np.float32]
     model: str
+    crowd: Crowd | None  # when so many events are registered that they tell each other apart
 
 
 def build(
@@ -85,7 +87,11 @@ def build(
     ]
     matrix = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
     model = next(iter(vectors.values())).model if vectors else ""
-    return EventTable(linked, gazetteer, matrix, model)
+    crowd = None
+    if sum(not one.listed for one in linked) >= CROWD:
+        centres = [matrix[one.rows][one.positive or [0]].mean(axis=0) for one in linked]
+        crowd = gather([one.definition for one in linked], centres)
+    return EventTable(linked, gazetteer, matrix, model, crowd)
 
 
 def _event(

@@ -55,7 +55,10 @@ class Judge:
         day = published_day(article)
         regimes = [
             self._decider.regime(
-                article.lang, has_body=bool(article.text.strip()), listed=event.listed
+                article.lang,
+                has_body=bool(article.text.strip()),
+                listed=event.listed,
+                crowded=self.table.crowd is not None,
             )
             for event in self.table.events
         ]
@@ -85,11 +88,11 @@ class Judge:
         indexes: Sequence[int] = range(len(self.table.events))
         if len(indexes) > ALL_UP_TO and not everything:
             indexes = self._plausible(reading, near)
-        salience = reading.salience()
+        salience, told = reading.salience(), signals.say(reading, self.table)
         found = []
         for index in indexes:
             values = signals.dense(index, self.table, near)
-            values |= signals.lexical(index, self.table, reading, day, salience)
+            values |= signals.lexical(index, self.table, reading, day, salience, told)
             if regimes[index] == "unread":
                 values |= dict.fromkeys(signals.UNREADABLE, 0.0)
             base = self._decider.base(regimes[index], self.table.events[index].kind)

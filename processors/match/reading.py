@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from datetime import date
 from typing import NamedTuple
 
+from processors.match import crowd
 from processors.match.naming import UNCONFIRMED, Gazetteer
 from processors.text import Span, mentioned_dates, sentence_spans, terms
 
@@ -88,6 +90,11 @@ class Reading(NamedTuple):
     def beginning(self) -> frozenset[str]:
         """Words of the title and the first sentences."""
         return frozenset().union(*self.first_sentences())
+
+    def counts(self) -> Counter[str]:
+        """How many sentences of the beginning have each word; the title counts twice."""
+        title, *beginning = self.first_sentences()
+        return crowd.counts(title, beginning)
 
     def first_sentences(self) -> list[frozenset[str]]:
         """Words of the title, then of each of the first sentences."""

@@ -6,6 +6,8 @@ examples   similarity to the nearest example, above chance
 against    how much nearer the nearest counter-example is than the nearest example
 ahead      how much nearer it is than the nearest related event
 behind     how much nearer that one is
+lead       among many events: how much nearer the article is to this one than to all others
+told       the same for the rare words of the beginning
 actors     how salient the event's people are: the two most salient, both needed
 places     how salient its most salient place is
 names      the same for names found in the event's own words
@@ -32,18 +34,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from processors.match import crowd
 from processors.match.events import Event, EventTable
 from processors.match.reading import Reading
 from processors.text import day_distance
 
 SIGNALS = (
-    "meaning", "detail", "examples", "against", "ahead", "behind", "actors", "places", "names",
-    "words", "own", "opening", "people", "alone", "elsewhere", "later", "inside", "outside",
-    "apart", "days", "excluded",
+    "meaning", "detail", "examples", "against", "ahead", "behind", "lead", "told", "actors",
+    "places", "names", "words", "own", "opening", "people", "alone", "elsewhere", "later",
+    "inside", "outside", "apart", "days", "excluded",
 )  # fmt: skip
-DENSE = frozenset({"meaning", "detail", "examples", "against", "ahead", "behind"})
+DENSE = frozenset({"meaning", "detail", "examples", "against", "ahead", "behind", "lead"})
 # What means nothing in a language that the model does not read.
-UNREADABLE = DENSE | {"words"}
+UNREADABLE = DENSE | {"words", "told"}
+# Among many events similarities themselves say nothing that the lead does not say better.
+AMONG_MANY = ("lead", "told", "against", "inside", "outside", "apart", "days", "excluded")
 # log(1 + days) is divided by this, so that a year outside counts 1.
 YEAR = math.log1p(365)
 
@@ -55,6 +60,7 @@ class Similarities(NamedTuple):
     detail: list[float]
     examples: list[float | None]
     counter: list[float | None]
+    centres: NDArray[np.float64]  # empty without a crowd
 
     def best(self, index: int) -> float:
         known = [self.whole[index], self.detail[index], self.examples[index] or 0.0]
@@ -73,7 +79,8 @@ def similarities(vector: NDArray[np.float32], table: EventTable, background: flo
         detail.append(float(own[1:last].max()) if last > 1 else float(own[0]))
         examples.append(float(own[event.positive].max()) if event.positive else None)
         counter.append(float(own[event.negative].max()) if event.negative else None)
-    return Similarities(whole, detail, examples, counter)
+    centres = crowd.meant(vector, table.crowd) if table.crowd else np.zeros(0)
+    return Similarities(whole, detail, examples, counter, centres)
 
 
 def dense(index: int, table: EventTable, near: Similarities) -> dict[str, float]:
@@ -90,7 +97,13 @@ def dense(index: int, table: EventTable, near: Similarities) -> dict[str, float]
         else 0.0,
         "ahead": max(0.0, lead),
         "behind": max(0.0, -lead),
+        "lead": crowd.lead(near.centres, index, crowd.STRANGER_MEANT),
     }
+
+
+def say(article: Reading, table: EventTable) -> NDArray[np.float64]:
+    """How far each of many events says the same as the article; empty without a crowd."""
+    return crowd.told(article.counts(), table.crowd) if table.crowd else np.zeros(0)
 
 
 Salience = tuple[dict[int, float], dict[int, float]]
@@ -102,13 +115,18 @@ def lexical(
     article: Reading,
     published: date | None,
     salience: Salience | None = None,
+    told: NDArray[np.float64] | None = None,
 ) -> dict[str, float]:
-    """Everything that does not need the vector. `salience` is the article's, when it is known."""
+    """Everything that does not need the vector. `salience` and `told` are the article's, when they
+    are known."""
     event = table.events[index]
     anywhere, opening = salience or article.salience()
     return {
         **_names(event, anywhere),
         "words": _words(event, article),
+        "told": crowd.lead(
+            say(article, table) if told is None else told, index, crowd.STRANGER_TOLD
+        ),
         **_rivalry(event, table, anywhere, opening),
         **_sequence(event, table, anywhere, published),
         **_dates(event, article, published),

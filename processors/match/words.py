@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from processors.match import signals
+from processors.match import crowd, signals
 from processors.match.events import Event, EventTable
 from processors.match.reading import Reading
 from processors.text import day_distance
@@ -58,9 +58,20 @@ def note(
         return "opens like what it is not about: " + ", ".join(signals.excluded(event, article))
     if name == "apart" and value and published:
         return f"published {_day(published)}, away from the examples"
+    if name == "told":
+        return _told(value, event, table, article)
     if name in signals.DENSE:
         return _similar(name, value, regime)
     return ""
+
+
+def _told(value: float, event: Event, table: EventTable, article: Reading) -> str:
+    if table.crowd is None or not value:
+        return ""
+    if value < 0:
+        return "says more of what another event is about"
+    found = crowd.shared(article.counts(), table.crowd, table.events.index(event))
+    return "shares the words " + _list(found[:NAMES_IN_A_NOTE]) if found else ""
 
 
 def _similar(name: str, value: float, regime: str) -> str:
@@ -73,6 +84,11 @@ def _similar(name: str, value: float, regime: str) -> str:
         "against": "closer to a counter-example" if value > 0 else "",
         "ahead": "closer to this event than to its look-alikes" if value > 0.02 else "",
         "behind": "closer to a related event" if value > 0.02 else "",
+        "lead": "closer to it than to any other event"
+        if value > 0
+        else "closer to another event"
+        if value < 0
+        else "",
     }
     return clauses[name]
 

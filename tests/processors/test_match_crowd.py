@@ -1,0 +1,122 @@
+"""Many registered events: each is judged by how far it is ahead of all others."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from processors.match import crowd, decision
+from processors.match.events import build
+from processors.match.judge import Judge
+from processors.match.settings import MatchSettings
+from stream.records import Article, Decision, Definition, DefinitionVectors, Example, Name
+from tests.processors.matching import MODEL, signal
+
+TOWNS = [f"{a}{b}" for a in ("North", "South", "East", "West", "Old") for b in (
+    "bridge", "haven", "minster", "field", "mere", "combe")]  # fmt: skip
+SIZE = 40
+FIRE = np.eye(SIZE, dtype=np.float32)[-1]
+
+
+def vector(town: int, share: float = 0.6) -> np.ndarray:
+    """Fires are alike; `share` of one is its own."""
+    found = (1 - share) * FIRE
+    if town < len(TOWNS):
+        found = found + share * np.eye(SIZE, dtype=np.float32)[town]
+    return (found / np.linalg.norm(found)).astype(np.float32)
+
+
+def text(town: str) -> str:
+    return f"A fire broke out at the {town} warehouse. Crews from {town} fought it until dawn."
+
+
+def definitions(count: int = len(TOWNS)) -> list[Definition]:
+    return [
+        Definition(
+            id=town.lower(),
+            version=1,
+            title=f"Fire in {town}",
+            examples=[Example(title=f"Blaze at warehouse in {town}", text=text(town), about=True)],
+        )
+        for town in TOWNS[:count]
+    ]
+
+
+def judge(*chosen: Definition) -> Judge:
+    packed = {
+        one.id: DefinitionVectors(
+            event_id=one.id,
+            version=1,
+            model=MODEL,
+            dims=SIZE,
+            description=[vector(n).astype("<f2").tobytes()] * 2,
+            examples=[vector(n).astype("<f2").tobytes()],
+        )
+        for n, one in enumerate(chosen)
+    }
+    return Judge(build(chosen, packed), decision.load(MODEL), MatchSettings())
+
+
+def article(town: str) -> Article:
+    return Article(
+        id="a",
+        revision="r",
+        outlet="x.example",
+        lang="en",
+        title=f"Warehouse fire in {town} out after long night",
+        text=text(town).replace("Crews", "Many crews"),
+        fetched=datetime(2024, 6, 1, tzinfo=UTC),
+    )
+
+
+def matched(decisions: list[Decision]) -> list[str]:
+    return [one.event_id for one in decisions if one.matched]
+
+
+def test_each_of_many_look_alikes_gets_its_own_article_and_no_other() -> None:
+    many = judge(*definitions())
+    for n, town in enumerate(TOWNS):
+        assert matched(many.all(article(town), vector(n))) == [town.lower()]
+
+
+def test_an_incident_of_the_same_kind_that_is_none_of_them_matches_none() -> None:
+    assert matched(judge(*definitions()).all(article("Ravenspur"), vector(len(TOWNS)))) == []
+
+
+def test_the_lead_over_all_others_is_among_the_reasons_and_says_the_words_shared() -> None:
+    best = judge(*definitions()).all(article("Oldmere"), vector(TOWNS.index("Oldmere")))[0]
+    assert signal(best, "lead") > 0
+    assert signal(best, "told") > 0
+    assert "oldmere" in next(one.note for one in best.signals if one.name == "told")
+
+
+def test_few_events_are_judged_by_themselves() -> None:
+    few = judge(*definitions(crowd.CROWD - 1))
+    assert few.table.crowd is None
+    best = few.all(article("Northhaven"), vector(1))[0]
+    assert signal(best, "lead") == signal(best, "told") == 0
+
+
+def test_an_event_that_lists_people_is_judged_by_them_in_any_company() -> None:
+    listed = definitions()
+    listed[0].actors = [Name(name="Anna Berg")]
+    decisions = judge(*listed).all(article(TOWNS[0]), vector(0))
+    found = next(one for one in decisions if one.event_id == listed[0].id)
+    assert signal(found, "lead") == signal(found, "told") == 0
+
+
+def test_what_is_told_does_not_depend_on_the_order_of_words() -> None:
+    many = judge(*definitions()).table.crowd
+    assert many is not None
+    words = dict.fromkeys(["fire", "eastmere", "crews", "dawn"], 1)
+    backwards = dict(reversed(words.items()))
+    assert np.array_equal(crowd.told(words, many), crowd.told(backwards, many))
+
+
+@pytest.mark.parametrize(
+    ("scores", "lead"), [([0.7, 0.5, 0.2], 0.2), ([0.5, 0.7, 0.2], -0.2), ([0.5, 0.1, 0.1], 0.05)]
+)
+def test_the_lead_is_over_the_nearest_rival_or_a_stranger(scores: list[float], lead: float) -> None:
+    assert crowd.lead(np.array(scores), 0, 0.45) == pytest.approx(lead)
