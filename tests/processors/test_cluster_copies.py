@@ -1,10 +1,28 @@
-"""The index of sketches: what came and went leaves no trace in what is found."""
+"""Copies: what counts as the same text, and the index of sketches that finds them."""
 
 from __future__ import annotations
 
 import random
 
-from processors.cluster.copies import MAX_HELD, RESEMBLANCE, Sketches, resemblance, sketch
+import pytest
+
+from processors import text
+from processors.cluster.copies import MAX_HELD, Sketches, repeated, resemblance, sketch
+
+LEAD = (
+    "The harbour of Tarnholm will stay closed for three more days after the grounding of the "
+    "ferry Solveig, the port authority said on Monday, while divers look for cracks in the hull."
+)
+REST = (
+    " Salvage crews pumped out fuel during the night and hope to pull the ship free at high "
+    "tide. Shops on the island are short of bread, and the school has asked parents to keep "
+    "children at home until the buses have diesel again."
+)
+TITLE = "Tarnholm harbour closed for three more days after ferry grounding"
+
+
+def of(title: str, body: str = "") -> bytes:
+    return sketch(text.terms(title), text.terms(body))
 
 
 def texts(families: int, each: int) -> dict[str, list[str]]:
@@ -21,8 +39,58 @@ def texts(families: int, each: int) -> dict[str, list[str]]:
     return made
 
 
-def brute(held: dict[str, bytes], asked: bytes) -> set[str]:
-    return {name for name, one in held.items() if resemblance(asked, one) >= RESEMBLANCE}
+@pytest.mark.parametrize(
+    ("title", "body"),
+    [
+        (TITLE, LEAD),
+        ("Ferry wreck: divers search for cracks", LEAD),
+        ("Island cut off", LEAD + REST),
+        ("Island cut off", f"By Ola Lund, Coast News Agency. {LEAD}{REST}"),
+        (TITLE, LEAD.replace("three more days", "some days").replace("Monday", "Tuesday")),
+    ],
+    ids=["whole", "other headline", "not cut", "credit before it", "edited"],
+)
+def test_a_text_taken_over_is_a_copy(title: str, body: str) -> None:
+    assert repeated(of(TITLE, LEAD), of(title, body)) >= 0.55
+    assert repeated(of(title, body), of(TITLE, LEAD)) == repeated(of(TITLE, LEAD), of(title, body))
+
+
+@pytest.mark.parametrize(
+    ("title", "body"),
+    [
+        (
+            "Ferry Solveig still aground off Tarnholm",
+            "Divers went down to the ferry Solveig on Monday and found no hole, but the port "
+            "authority keeps the harbour shut because fuel might leak.",
+        ),
+        (TITLE, "No boat comes in or out, and bread is short on the island, our reporter found."),
+        ("All you need to know", "All you need to know about what happens in town today."),
+    ],
+    ids=["same news", "same headline", "too short"],
+)
+def test_another_text_on_the_same_news_is_none(title: str, body: str) -> None:
+    assert repeated(of(TITLE, LEAD), of(title, body)) == 0
+    assert repeated(of(title, body), of("Today", "All you need to know about the races.")) == 0
+
+
+def test_a_headline_alone_is_known_by_the_headline() -> None:
+    assert repeated(of(TITLE), of("LIVE: " + TITLE, LEAD)) > 0.5
+    assert repeated(of(TITLE), of("Harbour closed for three more days after fire")) == 0
+    assert repeated(of("Ferry aground"), of("Ferry aground")) == 0  # too short to tell
+
+
+def test_a_short_item_is_found_in_a_long_text() -> None:
+    long = " ".join(f"w{i} v{i * 7} u{i * 13}" for i in range(60))
+    index = Sketches()
+    index.add("long", of("B", f"{LEAD}{REST} {long}"))
+    assert [name for _, name in index.like(of("A", LEAD))] == ["long"]
+    assert index.like(of("A", REST.replace(" ", " x "))) == []
+
+
+def test_an_edit_resembles_what_it_was_made_of_and_another_report_does_not() -> None:
+    assert resemblance(of(TITLE, LEAD), of("New headline", LEAD)) == 1
+    assert resemblance(of(TITLE, LEAD), of(TITLE, REST)) == 0
+    assert resemblance(b"", of(TITLE, LEAD)) == 0
 
 
 def test_the_index_finds_what_comparing_with_everything_finds() -> None:
@@ -38,7 +106,11 @@ def test_the_index_finds_what_comparing_with_everything_finds() -> None:
                 index.remove(name)
                 del held[name]
         found = {name: {other for _, other in index.like(one)} for name, one in sketches.items()}
-        assert found == {name: brute(held, one) for name, one in sketches.items()}, turn
+        brute = {
+            name: {other for other, held_one in held.items() if repeated(one, held_one)}
+            for name, one in sketches.items()
+        }
+        assert found == brute, turn
     assert sum(len(one) for one in found.values()) > len(held)
 
 
