@@ -26,6 +26,12 @@ def tracking(rest: Rest = None) -> None:
 
 
 @app.command(context_settings=_pass_on, add_help_option=False)
+def copies(rest: Rest = None) -> None:
+    """Copies between outlets, on captured feeds, against pairs judged by hand."""
+    _module("bench.copies", rest)
+
+
+@app.command(context_settings=_pass_on, add_help_option=False)
 def quality(rest: Rest = None) -> None:
     """Every figure of docs/quality.md, from the folder of labelled data."""
     _module("bench.quality", rest)
