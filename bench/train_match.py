@@ -88,16 +88,15 @@ def collect(
 ) -> Rows:
     table = table_of(task.definitions, encoder)
     vectors = np.stack(vectors_of(articles, encoder))
-    near = [signals.similarities(v, table, BACKGROUND) for v in vectors]
+    near = [signals.near(v, table, BACKGROUND) for v in vectors]
     days: list[date | None] = [published_day(a) for a in articles]
     readings = [
         read(a.title, a.text, table.gazetteer, day) for a, day in zip(articles, days, strict=True)
     ]
-    salience = [one.salience() for one in readings]
-    told = [signals.say(one, table) for one in readings]
+    said = [signals.said(one, table) for one in readings]
     values, kinds, truth, weight = [], [], [], []
     for index, event in enumerate(table.events):
-        best = np.array([one.best(index) for one in near])
+        best = np.array([one.cosines.best[index] for one in near])
         positive = np.array([event.definition.id in task.about[a.id] for a in articles])
         negatives = np.flatnonzero(~positive)
         hard = negatives[np.argsort(-best[negatives], kind="stable")[:HARD]]
@@ -108,7 +107,7 @@ def collect(
             (n, share) for n in some
         ]:
             found = signals.dense(index, table, near[n])
-            found |= signals.lexical(index, table, readings[n], days[n], salience[n], told[n])
+            found |= signals.lexical(index, table, readings[n], said[n], days[n])
             values.append([found[name] for name in SIGNALS])
             kinds.append(KINDS.index(event.kind))
             truth.append(float(positive[n]))

@@ -29,13 +29,34 @@ STRANGER_MEANT, STRANGER_TOLD = 0.45, 0.06
 BEGINNING = 6
 
 
+class Holders(NamedTuple):
+    """The events that use a word, and its weight in each."""
+
+    events: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+class Standing(NamedTuple):
+    """How an article stands to all events: the rival of each is the first or the second."""
+
+    scores: NDArray[np.float64]
+    leader: int
+    first: float
+    second: float
+
+    def lead(self, index: int) -> float:
+        """By how much this event is ahead of all others and of a stranger (negative: behind)."""
+        rival = self.second if index == self.leader else self.first
+        return round(float(self.scores[index]) - rival, 4)
+
+
 class Crowd(NamedTuple):
     """What all events say, for comparing an article with each of them at once."""
 
     centres: NDArray[np.float32]  # one row an event: the mean of its examples
     rarity: Mapping[str, float]  # word -> weight
     unheard: float  # the weight of a word that no event uses
-    holders: Mapping[str, Sequence[tuple[int, float]]]  # word -> (event, its weight there)
+    holders: Mapping[str, Holders]  # by word
 
 
 def counts(title: Iterable[str], beginning: Sequence[Iterable[str]]) -> Counter[str]:
@@ -64,7 +85,11 @@ def gather(definitions: Sequence[Definition], centres: Sequence[NDArray[np.float
             holders[word].append((number, weight / length))
     rows = [c / (float(np.linalg.norm(c)) or 1.0) for c in centres]
     matrix = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
-    return Crowd(matrix, rarity, unheard, dict(holders))
+    packed = {
+        word: Holders(np.array([n for n, _ in held]), np.array([weight for _, weight in held]))
+        for word, held in holders.items()
+    }
+    return Crowd(matrix, rarity, unheard, packed)
 
 
 def _texts(definition: Definition) -> list[Counter[str]]:
@@ -96,28 +121,29 @@ def meant(vector: NDArray[np.float32], crowd: Crowd) -> NDArray[np.float64]:
 
 def told(words: Mapping[str, int], crowd: Crowd) -> NDArray[np.float64]:
     """How far the article and each event say the same in rare words, 0 to 1."""
-    scores = np.zeros(len(crowd.centres))
-    for word, weight in sorted(_weighed(words, crowd.rarity, crowd.unheard).items()):
-        for event, held in crowd.holders.get(word, ()):
-            scores[event] += weight * held
-    return np.round(scores, 4)
+    # Always in the same order, so that the sums are the same to the last digit.
+    weighed = sorted(_weighed(words, crowd.rarity, crowd.unheard).items())
+    held = [(found, weight) for word, weight in weighed if (found := crowd.holders.get(word))]
+    if not held:
+        return np.zeros(len(crowd.centres))
+    events = np.concatenate([found.events for found, _ in held])
+    shares = np.concatenate([weight * found.weights for found, weight in held])
+    return np.round(np.bincount(events, shares, minlength=len(crowd.centres)), 4)
 
 
-def lead(scores: NDArray[np.float64], index: int, stranger: float) -> float:
-    """By how much this event is ahead of all others and of a stranger (negative: behind)."""
-    if not len(scores):
-        return 0.0
-    rivals = np.delete(scores, index)
-    return round(float(scores[index]) - max(stranger, float(rivals.max(initial=0.0))), 4)
+def standing(scores: NDArray[np.float64], stranger: float) -> Standing:
+    """Of at least one event. The stranger is a rival of each."""
+    leader = int(scores.argmax())
+    others = max(scores[:leader].max(initial=stranger), scores[leader + 1 :].max(initial=stranger))
+    return Standing(scores, leader, max(stranger, float(scores[leader])), float(others))
 
 
 def shared(words: Mapping[str, int], crowd: Crowd, index: int) -> list[str]:
     """Words that speak most for this event, the weightiest first."""
     weighed = _weighed(words, crowd.rarity, crowd.unheard)
     found = [
-        (weight * held, word)
+        (weight * float(held.weights[held.events == index][0]), word)
         for word, weight in weighed.items()
-        for event, held in crowd.holders.get(word, ())
-        if event == index
+        if (held := crowd.holders.get(word)) is not None and index in held.events
     ]
     return [word for _, word in sorted(found, key=lambda pair: (-pair[0], pair[1]))]

@@ -62,9 +62,10 @@ class Decider(Struct, frozen=True):
         """What each signal adds to the score. Rounded, so that it is exact once stored."""
         weights = self.file.regimes[regime].weights
         return {
-            name: 0.0
-            if regime == "unread" and name in UNREADABLE
-            else round(weights.get(name, 0.0) * values[name], 4) + 0.0  # no -0
+            # Most are 0, and rounding costs most of what this takes.
+            name: round(weights.get(name, 0.0) * value, 4) + 0.0  # no -0
+            if (value := values[name]) and not (regime == "unread" and name in UNREADABLE)
+            else 0.0
             for name in SIGNALS
         }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from processors.match.crowd import CROWD, Crowd, gather
 from processors.match.naming import Gazetteer, fold
+from processors.match.similarity import Layout, Parts, lay_out
 from processors.text import names, sentences, terms
 from stream.records import Definition, DefinitionVectors, Name
 
@@ -26,36 +27,31 @@ SIBLING_NAMES = 2
 
 
 class Event(NamedTuple):
+    """One event. What follows `parts` depends on the other events too."""
+
     definition: Definition
     actors: frozenset[int]
     places: frozenset[int]
     named: Mapping[int, float]  # names found in its own words, with their strength
+    setting: frozenset[int]  # its places, or the names from its own words
+    all_names: frozenset[int]
     words: frozenset[str]
     not_about: list[tuple[str, frozenset[str]]]
     starts: date | None
     ends: date | None
     example_days: list[date]
     kind: str  # which evidence the definition offers
-    rows: slice  # of the matrix
-    description_rows: int
-    positive: list[int]  # rows of examples, counted from the first example row
-    negative: list[int]
+    parts: Parts
     related: list[int]
-    later: list[int]  # related events that follow this one, directly or not
+    later: set[int]  # related events that follow this one, directly or not
+    around: frozenset[int]  # all names of it and of the related events
+    foreign: frozenset[int]  # places that belong to one single related event
+    to_come: frozenset[int]  # places of later events, and of no other
 
     @property
     def listed(self) -> bool:
         """Did the analyst list people or places?"""
         return bool(self.actors or self.places)
-
-    @property
-    def setting(self) -> frozenset[int]:
-        """Its places, or the names from its own words."""
-        return self.places | frozenset(self.named)
-
-    @property
-    def all_names(self) -> frozenset[int]:
-        return self.actors | self.places | frozenset(self.named)
 
 
 class EventTable(NamedTuple):
@@ -64,6 +60,8 @@ class EventTable(NamedTuple):
     events: list[Event]
     gazetteer: Gazetteer
     matrix: NDArray[np.float32]
+    layout: Layout
+    holders: Mapping[int, Sequence[int]]  # name -> events that have it
     model: str
     crowd: Crowd | None  # when so many events are registered that they tell each other apart
 
@@ -77,26 +75,39 @@ def build(
     rows: list[NDArray[np.float32]] = []
     for definition in sorted(definitions, key=lambda one: one.id):
         own = vectors[definition.id]
-        first = len(rows)
+        parts = _parts(definition, own, len(rows))
         for raw in [*own.description, *own.examples]:
             rows.append(np.frombuffer(raw, "<f2").astype(np.float32))
-        events.append(_event(definition, own, slice(first, len(rows)), gazetteer))
-    linked = [
-        one._replace(related=_related(i, events), later=_later(i, events))
-        for i, one in enumerate(events)
-    ]
+        events.append(_event(definition, parts, gazetteer))
+    holders: dict[int, list[int]] = defaultdict(list)
+    for number, event in enumerate(events):
+        for known in event.all_names:
+            holders[known].append(number)
+    linked = _linked(events, holders)
     matrix = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
     model = next(iter(vectors.values())).model if vectors else ""
     crowd = None
     if sum(not one.listed for one in linked) >= CROWD:
-        centres = [matrix[one.rows][one.positive or [0]].mean(axis=0) for one in linked]
+        known_by = [one.parts.positive or [one.parts.title] for one in linked]
+        centres = [matrix[rows_].mean(axis=0) for rows_ in known_by]
         crowd = gather([one.definition for one in linked], centres)
-    return EventTable(linked, gazetteer, matrix, model, crowd)
+    layout = lay_out([one.parts for one in linked])
+    return EventTable(linked, gazetteer, matrix, layout, dict(holders), model, crowd)
 
 
-def _event(
-    definition: Definition, vectors: DefinitionVectors, rows: slice, gazetteer: Gazetteer
-) -> Event:
+def _parts(definition: Definition, vectors: DefinitionVectors, first: int) -> Parts:
+    """Its rows, when the first is `first`: the title, the sentences, the examples."""
+    after = first + len(vectors.description)
+    flags = list(enumerate((one.about for one in definition.examples), after))
+    return Parts(
+        title=first,
+        sentences=list(range(first + 1, after)),
+        positive=[row for row, about in flags if about],
+        negative=[row for row, about in flags if not about],
+    )
+
+
+def _event(definition: Definition, parts: Parts, gazetteer: Gazetteer) -> Event:
     actors = frozenset(gazetteer.add(name, person=True) for name in definition.actors) - {-1}
     places = frozenset(gazetteer.add(name, person=False) for name in definition.places) - {-1}
     named: dict[int, float] = {}
@@ -105,25 +116,26 @@ def _event(
             number = gazetteer.add(Name(name=text), person=False)
             named[number] = max(strength, named.get(number, 0.0))
     about = [one for one in definition.examples if one.about]
-    used = len(vectors.description)
-    flags = [one.about for one in definition.examples]
+    setting = places | frozenset(named)
     return Event(
         definition=definition,
         actors=actors,
         places=places,
         named=named,
+        setting=setting,
+        all_names=actors | setting,
         words=_words(definition),
         not_about=[(phrase, frozenset(terms(phrase))) for phrase in definition.not_about],
         starts=date.fromisoformat(definition.starts) if definition.starts else None,
         ends=date.fromisoformat(definition.ends) if definition.ends else None,
         example_days=sorted(one.published.date() for one in about if one.published),
         kind=("described" if definition.description else "titled") + ("_examples" if about else ""),
-        rows=rows,
-        description_rows=used,
-        positive=[used + i for i, flag in enumerate(flags) if flag],
-        negative=[used + i for i, flag in enumerate(flags) if not flag],
+        parts=parts,
         related=[],
-        later=[],
+        later=set(),
+        around=frozenset(),
+        foreign=frozenset(),
+        to_come=frozenset(),
     )
 
 
@@ -161,25 +173,64 @@ def _words(definition: Definition) -> frozenset[str]:
     return frozenset(word for word in found if len(word) > 2 or not word.isascii())
 
 
-def _later(index: int, events: Sequence[Event]) -> list[int]:
-    start = events[index].definition.id
-    known, fresh = {start}, {start}
+def _linked(events: Sequence[Event], holders: Mapping[int, Sequence[int]]) -> list[Event]:
+    """The same events with their relations: the whole chain that an event belongs to, and
+    look-alikes that share its names."""
+    chains = _chains([{one.definition.id, *one.definition.follows} for one in events])
+    members: dict[str, list[int]] = defaultdict(list)
+    followers: dict[str, list[int]] = defaultdict(list)
+    for number, one in enumerate(events):
+        members[chains[one.definition.id]].append(number)
+        for earlier in one.definition.follows:
+            followers[earlier].append(number)
+    found = []
+    for number, one in enumerate(events):
+        sharing = Counter(other for name in one.all_names for other in holders[name])
+        alike = {other for other, names in sharing.items() if names >= SIBLING_NAMES}
+        related = sorted((alike | set(members[chains[one.definition.id]])) - {number})
+        later = _later(number, events, followers)
+        others = [events[i].places for i in related]
+        once = Counter(place for places in others for place in places)
+        before = _union(events[i].places for i in related if i not in later)
+        found.append(
+            one._replace(
+                related=related,
+                later=later,
+                around=one.all_names | _union(events[i].all_names for i in related),
+                foreign=frozenset(p for p, n in once.items() if n == 1) - one.places,
+                to_come=_union(events[i].places for i in later) - one.places - before,
+            )
+        )
+    return found
+
+
+def _chains(links: Iterable[set[str]]) -> dict[str, str]:
+    """For each id the name of the chain that it is in. Two that follow the same are in one."""
+    above: dict[str, str] = {}
+
+    def top(one: str) -> str:
+        while above.setdefault(one, one) != one:
+            above[one] = one = above[above[one]]
+        return one
+
+    for link in links:
+        first, *others = link
+        for other in others:
+            above[top(other)] = top(first)
+    return {one: top(one) for link in links for one in link}
+
+
+def _later(
+    number: int, events: Sequence[Event], followers: Mapping[str, Sequence[int]]
+) -> set[int]:
+    """Events that follow this one, directly or not."""
+    known, fresh = {number}, [number]
     while fresh:
-        fresh = {one.definition.id for one in events if fresh & set(one.definition.follows)} - known
-        known |= fresh
-    return [i for i, one in enumerate(events) if i != index and one.definition.id in known]
+        after = followers.get(events[fresh.pop()].definition.id, ())
+        fresh += set(after) - known
+        known.update(after)
+    return known - {number}
 
 
-def _related(index: int, events: Sequence[Event]) -> list[int]:
-    """The whole chain that the event belongs to, and look-alikes that share its names."""
-    own = events[index]
-    chain = {own.definition.id}
-    links = [{one.definition.id, *one.definition.follows} for one in events]
-    while any(link & chain and not link <= chain for link in links):
-        chain = chain.union(*(link for link in links if link & chain))
-    return [
-        i
-        for i, other in enumerate(events)
-        if i != index
-        and (other.definition.id in chain or len(own.all_names & other.all_names) >= SIBLING_NAMES)
-    ]
+def _union(sets: Iterable[frozenset[int]]) -> frozenset[int]:
+    return frozenset().union(*sets)

@@ -14,6 +14,7 @@ from processors.match.decision import Decider
 from processors.match.events import EventTable
 from processors.match.reading import Reading, read
 from processors.match.settings import MatchSettings
+from processors.match.signals import Near, Said
 from processors.match.words import note
 from stream.records import Article, Decision, Signal
 
@@ -34,6 +35,17 @@ class _Judged(NamedTuple):
     score: float
 
 
+class _Read(NamedTuple):
+    """An article as it is judged."""
+
+    reading: Reading
+    said: Said
+    near: Near
+    day: date | None
+    regimes: dict[bool, str]  # by whether the event lists its people or places
+    shorter: dict[int, tuple[Reading, Said]]  # without that sentence; filled when asked for
+
+
 class Judge:
     """Decides about articles. A pure function of the article, its vector and the event table."""
 
@@ -44,83 +56,78 @@ class Judge:
 
     def kept(self, article: Article, vector: NDArray[np.float32]) -> list[Decision]:
         """The decisions worth storing: yes, likely enough, or the best rival of such a one."""
-        decisions = self.all(article, vector, floor=self._settings.keep)
-        return [one for one in decisions if one.signals]
+        if not self.table.events:
+            return []
+        read_, judged, wanted = self._judge(article, vector, self._settings.keep)
+        return [self._decision(one, judged, read_) for one in judged if one.at in wanted]
 
     def all(
         self, article: Article, vector: NDArray[np.float32], *, floor: float = 0.0
     ) -> list[Decision]:
-        """Decisions about every event, the most probable first. Those below `floor` that are not
-        the best rival come without signals."""
+        """Decisions about every event, the most probable first. With a `floor`, only about events
+        with any sign of life, and those below it that are not the best rival without signals."""
+        if not self.table.events:
+            return []
+        read_, judged, wanted = self._judge(article, vector, floor)
+        return [self._decision(one, judged, read_, full=one.at in wanted) for one in judged]
+
+    def _judge(
+        self, article: Article, vector: NDArray[np.float32], floor: float
+    ) -> tuple[_Read, list[_Judged], set[int]]:
+        """All that was looked at, the most probable first, and which deserve their reasons."""
+        read_ = self._read(article, vector)
+        judged = self._judged(read_, everything=floor == 0.0)
+        wanted = {one.at for one in judged if decision.probability(one.score) >= floor}
+        if wanted:
+            wanted |= {one.at for one in judged[:2]}
+        return read_, judged, wanted
+
+    def _read(self, article: Article, vector: NDArray[np.float32]) -> _Read:
         day = published_day(article)
-        regimes = [
-            self._decider.regime(
+        reading = read(article.title, article.text, self.table.gazetteer, day)
+        regimes = {
+            listed: self._decider.regime(
                 article.lang,
                 has_body=bool(article.text.strip()),
-                listed=event.listed,
+                listed=listed,
                 crowded=self.table.crowd is not None,
             )
-            for event in self.table.events
-        ]
-        reading = read(article.title, article.text, self.table.gazetteer, day)
-        judged = self._judged(reading, vector, regimes, day, everything=floor == 0.0)
-        decisions: list[Decision] = []
-        likely = [one for one in judged if decision.probability(one.score) >= floor]
-        wanted = {one.at for one in likely}
-        if likely:
-            wanted |= {one.at for one in judged[:2]}
-        for one in judged:
-            rival = next((other for other in judged if other.at != one.at), None)
-            full = one.at in wanted
-            decisions.append(self._decision(one, rival, reading, regimes[one.at], day, full=full))
-        return decisions
+            for listed in (False, True)
+        }
+        near = signals.near(vector, self.table, self._decider.file.background)
+        return _Read(reading, signals.said(reading, self.table), near, day, regimes, {})
 
-    def _judged(
-        self,
-        reading: Reading,
-        vector: NDArray[np.float32],
-        regimes: Sequence[str],
-        day: date | None,
-        *,
-        everything: bool,
-    ) -> list[_Judged]:
-        near = signals.similarities(vector, self.table, self._decider.file.background)
-        indexes: Sequence[int] = range(len(self.table.events))
-        if len(indexes) > ALL_UP_TO and not everything:
-            indexes = self._plausible(reading, near)
-        salience, told = reading.salience(), signals.say(reading, self.table)
+    def _judged(self, article: _Read, *, everything: bool) -> list[_Judged]:
+        count = len(self.table.events)
+        numbers = (
+            range(count) if everything or count <= ALL_UP_TO else sorted(self._plausible(article))
+        )
         found = []
-        for index in indexes:
-            values = signals.dense(index, self.table, near)
-            values |= signals.lexical(index, self.table, reading, day, salience, told)
-            if regimes[index] == "unread":
+        for number in numbers:
+            event = self.table.events[number]
+            regime = article.regimes[event.listed]
+            values = signals.dense(number, self.table, article.near)
+            values |= signals.lexical(
+                number, self.table, article.reading, article.said, article.day
+            )
+            if regime == "unread":
                 values |= dict.fromkeys(signals.UNREADABLE, 0.0)
-            base = self._decider.base(regimes[index], self.table.events[index].kind)
-            parts = self._decider.contributions(regimes[index], values)
-            found.append(_Judged(index, base, values, parts, decision.total(base, parts)))
+            base = self._decider.base(regime, event.kind)
+            parts = self._decider.contributions(regime, values)
+            found.append(_Judged(number, base, values, parts, decision.total(base, parts)))
         return sorted(found, key=lambda one: (-one.score, one.at))
 
-    def _plausible(self, reading: Reading, near: signals.Similarities) -> list[int]:
-        named = {mention.name for mention in reading.mentions}
-        order = sorted(range(len(self.table.events)), key=lambda i: -near.best(i))
-        nearest = set(order[:NEAREST])
-        return [
-            i
-            for i, event in enumerate(self.table.events)
-            if i in nearest or not named.isdisjoint(event.all_names)
-        ]
+    def _plausible(self, article: _Read) -> set[int]:
+        """The nearest events, and those that it names anything of."""
+        found = set(article.near.cosines.nearest(NEAREST))
+        return found.union(*(self.table.holders[name] for name in article.said.anywhere))
 
     def _decision(
-        self,
-        one: _Judged,
-        rival: _Judged | None,
-        reading: Reading,
-        regime: str,
-        day: date | None,
-        *,
-        full: bool,
+        self, one: _Judged, judged: Sequence[_Judged], article: _Read, *, full: bool = True
     ) -> Decision:
+        """With its reasons, or without them."""
         event = self.table.events[one.at]
+        rival = next((other for other in judged[:2] if other.at != one.at), None)
         chance = decision.probability(one.score)
         other = decision.probability(rival.score) if rival else None
         found = Decision(
@@ -139,6 +146,8 @@ class Judge:
             calibrated=self._decider.calibrated,
         )
         if full:
+            regime = article.regimes[event.listed]
+            reading, day = article.reading, article.day
             found.signals = [
                 Signal(
                     name=name,
@@ -148,14 +157,14 @@ class Judge:
                 )
                 for name, part in one.contributions.items()
             ]
-            found.sentence = self._sentence(one, reading, regime, day)
+            found.sentence = self._sentence(one, article, regime)
             found.shared = _shared(reading, event.all_names)
         return found
 
-    def _sentence(self, one: _Judged, reading: Reading, regime: str, day: date | None) -> str:
+    def _sentence(self, one: _Judged, article: _Read, regime: str) -> str:
         """The sentence without which the event would be least likely; empty when none matters.
         The vector is taken as given: only what is read in the words can change."""
-        event = self.table.events[one.at]
+        event, reading = self.table.events[one.at], article.reading
         if not reading.has_body:
             return reading.title.strip()
         hits = [0.0] * len(reading.sentences)
@@ -169,7 +178,12 @@ class Judge:
         order = sorted(range(len(hits)), key=lambda i: (-hits[i], i))[:CANDIDATES]
         best, lowest = "", one.score
         for number in order:
-            values = one.values | signals.lexical(one.at, self.table, reading.without(number), day)
+            if number not in article.shorter:
+                rest = reading.without(number)
+                article.shorter[number] = (rest, signals.said(rest, self.table))
+            values = one.values | signals.lexical(
+                one.at, self.table, *article.shorter[number], article.day
+            )
             score = decision.total(one.base, self._decider.contributions(regime, values))
             if score < lowest:
                 best, lowest = reading.sentences[number].text, score

@@ -28,15 +28,18 @@ excluded   something the event is not about stands at the beginning
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.match import crowd
+from processors.match import crowd, similarity
+from processors.match.crowd import Standing
 from processors.match.events import Event, EventTable
 from processors.match.reading import Reading
+from processors.match.similarity import Similarities
 from processors.text import day_distance
 
 SIGNALS = (
@@ -53,148 +56,121 @@ AMONG_MANY = ("lead", "told", "against", "inside", "outside", "apart", "days", "
 YEAR = math.log1p(365)
 
 
-class Similarities(NamedTuple):
-    """Cosines above the model's background, by event."""
+class Near(NamedTuple):
+    """How near the vector of an article is to all events."""
 
-    whole: list[float]
-    detail: list[float]
-    examples: list[float | None]
-    counter: list[float | None]
-    centres: NDArray[np.float64]  # empty without a crowd
-
-    def best(self, index: int) -> float:
-        known = [self.whole[index], self.detail[index], self.examples[index] or 0.0]
-        return max(known)
+    cosines: Similarities
+    standing: Standing | None  # None without a crowd
 
 
-def similarities(vector: NDArray[np.float32], table: EventTable, background: float) -> Similarities:
-    # Rounded: the last digits depend on the machine's way of adding, decisions must not.
-    cosines = np.round(table.matrix @ vector, 4) - background if table.events else np.zeros(0)
-    whole, detail = list[float](), list[float]()
-    examples, counter = list[float | None](), list[float | None]()
-    for event in table.events:
-        own = cosines[event.rows]
-        whole.append(float(own[0]))
-        last = event.description_rows
-        detail.append(float(own[1:last].max()) if last > 1 else float(own[0]))
-        examples.append(float(own[event.positive].max()) if event.positive else None)
-        counter.append(float(own[event.negative].max()) if event.negative else None)
-    centres = crowd.meant(vector, table.crowd) if table.crowd else np.zeros(0)
-    return Similarities(whole, detail, examples, counter, centres)
+class Said(NamedTuple):
+    """What the words of an article say, before any event is looked at."""
+
+    anywhere: Mapping[int, float]  # name -> how salient it is
+    opening: Mapping[int, float]  # the same for what the article opens on
+    first: frozenset[str]  # words of the beginning
+    standing: Standing | None  # None without a crowd
 
 
-def dense(index: int, table: EventTable, near: Similarities) -> dict[str, float]:
-    event = table.events[index]
-    example, counter = near.examples[index], near.counter[index]
-    rivals = [near.best(other) for other in event.related]
-    lead = near.best(index) - max(rivals) if rivals else 0.0
+def near(vector: NDArray[np.float32], table: EventTable, background: float) -> Near:
+    """To a table with at least one event."""
+    cosines = similarity.similarities(vector, table.matrix, table.layout, background)
+    if table.crowd is None:
+        return Near(cosines, None)
+    return Near(cosines, crowd.standing(crowd.meant(vector, table.crowd), crowd.STRANGER_MEANT))
+
+
+def said(article: Reading, table: EventTable) -> Said:
+    anywhere, opening = article.salience()
+    standing = None
+    if table.crowd is not None:
+        told = crowd.told(article.counts(), table.crowd)
+        standing = crowd.standing(told, crowd.STRANGER_TOLD)
+    return Said(anywhere, opening, article.beginning(), standing)
+
+
+def dense(index: int, table: EventTable, near: Near) -> dict[str, float]:
+    event, cosines = table.events[index], near.cosines
+    whole, example = float(cosines.whole[index]), float(cosines.examples[index])
+    ahead = 0.0
+    if event.related:
+        ahead = float(cosines.best[index]) - float(cosines.best[event.related].max())
     return {
-        "meaning": near.whole[index],
-        "detail": near.detail[index] if event.definition.description else 0.0,
-        "examples": example or 0.0,
-        "against": max(0.0, counter - max(example or 0.0, near.whole[index]))
-        if counter is not None
-        else 0.0,
-        "ahead": max(0.0, lead),
-        "behind": max(0.0, -lead),
-        "lead": crowd.lead(near.centres, index, crowd.STRANGER_MEANT),
+        "meaning": whole,
+        "detail": float(cosines.detail[index]) if event.definition.description else 0.0,
+        "examples": example,
+        "against": max(0.0, float(cosines.counter[index]) - max(example, whole)),
+        "ahead": max(0.0, ahead),
+        "behind": max(0.0, -ahead),
+        "lead": near.standing.lead(index) if near.standing else 0.0,
     }
 
 
-def say(article: Reading, table: EventTable) -> NDArray[np.float64]:
-    """How far each of many events says the same as the article; empty without a crowd."""
-    return crowd.told(article.counts(), table.crowd) if table.crowd else np.zeros(0)
-
-
-Salience = tuple[dict[int, float], dict[int, float]]
-
-
 def lexical(
-    index: int,
-    table: EventTable,
-    article: Reading,
-    published: date | None,
-    salience: Salience | None = None,
-    told: NDArray[np.float64] | None = None,
+    index: int, table: EventTable, article: Reading, said: Said, published: date | None
 ) -> dict[str, float]:
-    """Everything that does not need the vector. `salience` and `told` are the article's, when they
-    are known."""
+    """Everything that does not need the vector."""
     event = table.events[index]
-    anywhere, opening = salience or article.salience()
     return {
-        **_names(event, anywhere),
-        "words": _words(event, article),
-        "told": crowd.lead(
-            say(article, table) if told is None else told, index, crowd.STRANGER_TOLD
-        ),
-        **_rivalry(event, table, anywhere, opening),
-        **_sequence(event, table, anywhere, published),
+        **_names(event, table, said),
+        "words": _words(event, said.first),
+        "told": said.standing.lead(index) if said.standing else 0.0,
         **_dates(event, article, published),
+        # A report may look back, but names what came later only by chance.
+        "later": _present(event.to_come, said.anywhere) if published is None else 0.0,
         "excluded": 1.0 if excluded(event, article) else 0.0,
     }
 
 
-def _names(event: Event, anywhere: dict[int, float]) -> dict[str, float]:
+def _names(event: Event, table: EventTable, said: Said) -> dict[str, float]:
+    anywhere = said.anywhere
+    if event.around.isdisjoint(anywhere):
+        return _NAMELESS | {"alone": 1.0 if len(event.actors) > 1 else 0.0}
     people = sorted((anywhere.get(name, 0.0) for name in event.actors), reverse=True)[:2]
     found = [strength * anywhere.get(name, 0.0) for name, strength in event.named.items()]
     top = sorted(found, reverse=True)[:3]
+    places = _highest(event.places, anywhere)
     return {
         "alone": 1.0 if len(people) == 2 and not people[1] else 0.0,
         # A pair makes an event of people who are in the news every day: both must be there.
         "actors": math.prod(people) ** (1 / len(people)) if people else 0.0,
-        "places": max((anywhere.get(name, 0.0) for name in event.places), default=0.0),
+        "places": places,
         "names": sum(top) / len(top) if top else 0.0,
+        "elsewhere": _present(event.foreign, anywhere) if event.places and not places else 0.0,
+        **_rivalry(event, table, said),
     }
 
 
-def _words(event: Event, article: Reading) -> float:
-    first = article.beginning()
+# What is found where neither a name of the event nor one of a related event stands.
+_NAMELESS = dict.fromkeys(
+    ("alone", "actors", "places", "names", "elsewhere", "own", "opening", "people"), 0.0
+)
+
+
+def _words(event: Event, first: frozenset[str]) -> float:
     if not first or not event.words:
         return 0.0
     return len(first & event.words) / math.sqrt(len(first) * min(len(event.words), 60))
 
 
-def _rivalry(
-    event: Event, table: EventTable, anywhere: dict[int, float], opening: dict[int, float]
-) -> dict[str, float]:
+def _rivalry(event: Event, table: EventTable, said: Said) -> dict[str, float]:
     """Against the related event that stands in the way most."""
     found: dict[str, list[float]] = {"own": [], "opening": [], "people": []}
-    for other in event.related:
-        mine, theirs = apart(event, table.events[other])
-        found["own"].append(_highest(mine, anywhere) - _highest(theirs, anywhere))
-        found["opening"].append(_highest(mine, opening) - _highest(theirs, opening))
-        rival = table.events[other].actors
+    named = said.anywhere.keys()
+    mine, my_people = event.setting & named, event.actors & named
+    for number in event.related:
+        other = table.events[number]
+        own, theirs = mine - other.setting, (other.setting & named) - mine
+        found["own"].append(_highest(own, said.anywhere) - _highest(theirs, said.anywhere))
+        found["opening"].append(_highest(own, said.opening) - _highest(theirs, said.opening))
         found["people"].append(
-            _highest(event.actors - rival, anywhere) - _highest(rival - event.actors, anywhere)
+            _highest(my_people - other.actors, said.anywhere)
+            - _highest((other.actors & named) - my_people, said.anywhere)
         )
     return {name: min(values, default=0.0) for name, values in found.items()}
 
 
-def _sequence(
-    event: Event, table: EventTable, anywhere: dict[int, float], published: date | None
-) -> dict[str, float]:
-    """Places of the chain. A report may look back, but names what came later only by chance."""
-    after = _present(later_places(event, table), anywhere)
-    others = 0.0
-    if event.places and not _highest(event.places, anywhere):
-        others = _present(foreign_places(event, table), anywhere)
-    return {"elsewhere": others, "later": after if published is None else 0.0}
-
-
-def foreign_places(event: Event, table: EventTable) -> frozenset[int]:
-    """Places that belong to one single related event."""
-    every = [place for i in event.related for place in table.events[i].places]
-    return frozenset(p for p in every if every.count(p) == 1) - event.places
-
-
-def later_places(event: Event, table: EventTable) -> frozenset[int]:
-    """Places of events that came after this one, and of no other."""
-    later = frozenset().union(*(table.events[i].places for i in event.later))
-    before = (table.events[i].places for i in event.related if i not in event.later)
-    return later - event.places - frozenset().union(*before)
-
-
-def _present(names: frozenset[int], salience: dict[int, float]) -> float:
+def _present(names: frozenset[int], salience: Mapping[int, float]) -> float:
     """Half for being named at all, the rest for how prominently."""
     highest = _highest(names, salience)
     return 0.5 + highest / 2 if highest else 0.0
@@ -205,7 +181,7 @@ def apart(event: Event, other: Event) -> tuple[frozenset[int], frozenset[int]]:
     return event.setting - other.setting, other.setting - event.setting
 
 
-def _highest(names: frozenset[int], salience: dict[int, float]) -> float:
+def _highest(names: Iterable[int], salience: Mapping[int, float]) -> float:
     return max((salience.get(name, 0.0) for name in names), default=0.0)
 
 

@@ -45,10 +45,10 @@ def note(
     if name == "alone" and value:
         return "names fewer than two of its people"
     if name == "elsewhere" and value:
-        found = _verbatim(article, signals.foreign_places(event, table))
+        found = _verbatim(article, event.foreign)
         return f"names {_list(found)}, and no place of this event"
     if name == "later" and value:
-        found = _verbatim(article, signals.later_places(event, table))
+        found = _verbatim(article, event.to_come)
         return f"names {_list(found)}, which came later"
     if name in ("inside", "outside"):
         return _published(name, event, published)

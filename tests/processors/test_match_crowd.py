@@ -119,4 +119,4 @@ def test_what_is_told_does_not_depend_on_the_order_of_words() -> None:
     ("scores", "lead"), [([0.7, 0.5, 0.2], 0.2), ([0.5, 0.7, 0.2], -0.2), ([0.5, 0.1, 0.1], 0.05)]
 )
 def test_the_lead_is_over_the_nearest_rival_or_a_stranger(scores: list[float], lead: float) -> None:
-    assert crowd.lead(np.array(scores), 0, 0.45) == pytest.approx(lead)
+    assert crowd.standing(np.array(scores), 0.45).lead(0) == pytest.approx(lead)
