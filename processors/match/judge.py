@@ -15,7 +15,7 @@ from processors.match.events import EventTable
 from processors.match.reading import Reading, read
 from processors.match.settings import MatchSettings
 from processors.match.signals import Near, Said
-from processors.match.words import note
+from processors.match.words import Wordings, notes, wordings
 from stream.records import Article, Decision, Signal
 
 # Sentences tried as the one that speaks most for the event; each costs about 30 µs.
@@ -43,6 +43,7 @@ class _Read(NamedTuple):
     near: Near
     day: date | None
     regimes: dict[bool, str]  # by whether the event lists its people or places
+    spoken: Wordings
     shorter: dict[int, tuple[Reading, Said]]  # without that sentence; filled when asked for
 
 
@@ -95,7 +96,8 @@ class Judge:
             for listed in (False, True)
         }
         near = signals.near(vector, self.table, self._decider.file.background)
-        return _Read(reading, signals.said(reading, self.table), near, day, regimes, {})
+        said = signals.said(reading, self.table)
+        return _Read(reading, said, near, day, regimes, wordings(reading), {})
 
     def _judged(self, article: _Read, *, everything: bool) -> list[_Judged]:
         count = len(self.table.events)
@@ -147,18 +149,19 @@ class Judge:
         )
         if full:
             regime = article.regimes[event.listed]
-            reading, day = article.reading, article.day
+            about = (event, self.table, article.reading, article.spoken, article.day, regime)
+            said = notes(one.values, *about)
             found.signals = [
                 Signal(
                     name=name,
-                    value=round(one.values[name], 4),
+                    value=round(value, 4) if (value := one.values[name]) else 0.0,
                     contribution=part,
-                    note=note(name, one.values[name], event, self.table, reading, day, regime),
+                    note=said.get(name, ""),
                 )
                 for name, part in one.contributions.items()
             ]
             found.sentence = self._sentence(one, article, regime)
-            found.shared = _shared(reading, event.all_names)
+            found.shared = _shared(article.reading, event.all_names)
         return found
 
     def _sentence(self, one: _Judged, article: _Read, regime: str) -> str:

@@ -176,11 +176,6 @@ def _present(names: frozenset[int], salience: Mapping[int, float]) -> float:
     return 0.5 + highest / 2 if highest else 0.0
 
 
-def apart(event: Event, other: Event) -> tuple[frozenset[int], frozenset[int]]:
-    """Places and other names, people aside, that only the one and only the other has."""
-    return event.setting - other.setting, other.setting - event.setting
-
-
 def _highest(names: Iterable[int], salience: Mapping[int, float]) -> float:
     return max((salience.get(name, 0.0) for name in names), default=0.0)
 

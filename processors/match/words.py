@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from datetime import date
+from typing import NamedTuple
 
 from processors.match import crowd, signals
 from processors.match.events import Event, EventTable
@@ -22,51 +23,90 @@ _KINDS = (
 )
 
 
-def note(
-    name: str,
-    value: float,
+class Wordings(NamedTuple):
+    """By name its longest wording in the article, in order of appearance."""
+
+    anywhere: Mapping[int, str]
+    opening: Mapping[int, str]
+
+
+def wordings(article: Reading) -> Wordings:
+    anywhere, opening = dict[int, str](), dict[int, str]()
+    for mention in article.mentions:
+        opens = mention.sentence < 0 or article.ranks[mention.sentence] <= 2
+        for found in (anywhere, opening) if opens else (anywhere,):
+            if len(mention.text) > len(found.get(mention.name, "")):
+                found[mention.name] = mention.text
+    return Wordings(anywhere, opening)
+
+
+def notes(
+    values: Mapping[str, float],
     event: Event,
     table: EventTable,
     article: Reading,
+    spoken: Wordings,
     published: date | None,
     regime: str,
-) -> str:
-    """A clause for people about one signal; names stand as in the article."""
-    if name == "actors":
-        return _named(article, event.actors, "names ", "names none of its people")
-    if name == "places":
-        return _named(article, event.places, "names ", "names none of its places")
-    if name == "names":
-        return _named(article, frozenset(event.named), "names ", "")
-    if name == "people":
-        return _people(value, event, table, article)
-    if name in ("own", "opening"):
-        return _rivalry(value, event, table, article, opening=name == "opening")
-    if name == "alone" and value:
-        return "names fewer than two of its people"
-    if name == "elsewhere" and value:
-        found = _verbatim(article, event.foreign)
-        return f"names {_list(found)}, and no place of this event"
-    if name == "later" and value:
-        found = _verbatim(article, event.to_come)
-        return f"names {_list(found)}, which came later"
-    if name in ("inside", "outside"):
-        return _published(name, event, published)
-    if name == "days":
-        return _days(value, event, article)
-    if name == "excluded" and value:
-        return "opens like what it is not about: " + ", ".join(signals.excluded(event, article))
-    if name == "apart" and value and published:
-        return f"published {_day(published)}, away from the examples"
-    if name == "told":
-        return _told(value, event, table, article)
-    if name in signals.DENSE:
-        return _similar(name, value, regime)
-    return ""
+) -> dict[str, str]:
+    """For people: a clause about each signal that has something to say; names stand as in the
+    article."""
+    found = {
+        "actors": _named(spoken, event.actors, "names none of its people"),
+        "places": _named(spoken, event.places, "names none of its places"),
+        "names": _named(spoken, event.named, ""),
+        "inside": _inside(event, published),
+        "outside": _outside(event, published),
+    }
+    if regime == "unread":
+        found |= dict.fromkeys(signals.DENSE, UNREAD)
+    else:
+        found |= {name: text for name, above, text in _SIMILAR if values[name] > above}
+        if values["meaning"] <= 0.3:
+            found["meaning"] = "far from the description"
+        if values["lead"] < 0:
+            found["lead"] = "closer to another event"
+    if values["people"]:
+        found["people"] = _people(values["people"], event, table, spoken)
+    for name, where in (("own", spoken.anywhere), ("opening", spoken.opening)):
+        if values[name]:
+            found[name] = _rivalry(name, values[name], event, table, where)
+    if values["alone"]:
+        found["alone"] = "names fewer than two of its people"
+    if values["elsewhere"]:
+        foreign = _verbatim(spoken.anywhere, event.foreign)
+        found["elsewhere"] = f"names {_list(foreign)}, and no place of this event"
+    if values["later"]:
+        found["later"] = (
+            f"names {_list(_verbatim(spoken.anywhere, event.to_come))}, which came later"
+        )
+    if values["days"]:
+        found["days"] = _days(event, article)
+    if values["excluded"]:
+        phrases = ", ".join(signals.excluded(event, article))
+        found["excluded"] = f"opens like what it is not about: {phrases}"
+    if values["apart"] and published:
+        found["apart"] = f"published {_day(published)}, away from the examples"
+    if values["told"]:
+        found["told"] = _told(values["told"], event, table, article)
+    return found
+
+
+UNREAD = "the model does not read this language: matched by names and aliases only"
+# (signal, from where on it is said, what is said)
+_SIMILAR = (
+    ("meaning", 0.3, "close to the description"),
+    ("detail", 0.3, "close to a sentence of the description"),
+    ("examples", 0.3, "close to an example"),
+    ("against", 0.0, "closer to a counter-example"),
+    ("ahead", 0.02, "closer to this event than to its look-alikes"),
+    ("behind", 0.02, "closer to a related event"),
+    ("lead", 0.0, "closer to it than to any other event"),
+)
 
 
 def _told(value: float, event: Event, table: EventTable, article: Reading) -> str:
-    if table.crowd is None or not value:
+    if table.crowd is None:
         return ""
     if value < 0:
         return "says more of what another event is about"
@@ -74,87 +114,65 @@ def _told(value: float, event: Event, table: EventTable, article: Reading) -> st
     return "shares the words " + _list(found[:NAMES_IN_A_NOTE]) if found else ""
 
 
-def _similar(name: str, value: float, regime: str) -> str:
-    if regime == "unread":
-        return "the model does not read this language: matched by names and aliases only"
-    clauses = {
-        "meaning": "close to the description" if value > 0.3 else "far from the description",
-        "detail": "close to a sentence of the description" if value > 0.3 else "",
-        "examples": "close to an example" if value > 0.3 else "",
-        "against": "closer to a counter-example" if value > 0 else "",
-        "ahead": "closer to this event than to its look-alikes" if value > 0.02 else "",
-        "behind": "closer to a related event" if value > 0.02 else "",
-        "lead": "closer to it than to any other event"
-        if value > 0
-        else "closer to another event"
-        if value < 0
-        else "",
-    }
-    return clauses[name]
+def _verbatim(spoken: Mapping[int, str], names: Collection[int]) -> list[str]:
+    """The wordings of these names, in order of appearance."""
+    return [text for name, text in spoken.items() if name in names][:NAMES_IN_A_NOTE]
 
 
-def _verbatim(article: Reading, names: Iterable[int], *, opening: bool = False) -> list[str]:
-    """The longest wording of each name, in order of appearance."""
-    wanted, best = set(names), dict[int, str]()
-    for mention in article.mentions:
-        if mention.name not in wanted:
-            continue
-        if opening and mention.sentence >= 0 and article.ranks[mention.sentence] > 2:
-            continue
-        if len(mention.text) > len(best.get(mention.name, "")):
-            best[mention.name] = mention.text
-    return list(best.values())[:NAMES_IN_A_NOTE]
-
-
-def _named(article: Reading, names: frozenset[int], before: str, without: str) -> str:
-    found = _verbatim(article, names)
+def _named(spoken: Wordings, names: Collection[int], without: str) -> str:
+    found = _verbatim(spoken.anywhere, names)
     if found:
-        return before + _list(found)
+        return "names " + _list(found)
     return without if names else ""
 
 
 def _rivalry(
-    value: float, event: Event, table: EventTable, article: Reading, *, opening: bool
+    name: str, value: float, event: Event, table: EventTable, spoken: Mapping[int, str]
 ) -> str:
     mine, theirs = set(event.setting), set[int]()
     for other in event.related:
-        mine &= signals.apart(event, table.events[other])[0]
-        theirs |= signals.apart(event, table.events[other])[1]
-    own = _verbatim(article, mine, opening=opening)
-    foreign = _verbatim(article, theirs, opening=opening)
+        mine -= table.events[other].setting
+        theirs |= table.events[other].setting
+    own, foreign = _verbatim(spoken, mine), _verbatim(spoken, theirs - event.setting)
     if value > 0 and own:
-        return ("opens on " if opening else "names ") + _list(own) + ", which only this event has"
+        opens = "opens on " if name == "opening" else "names "
+        return opens + _list(own) + ", which only this event has"
     if value < 0 and foreign:
-        return ("opens on " if opening else "names ") + _list(foreign) + ", of a related event"
+        return (
+            ("opens on " if name == "opening" else "names ")
+            + _list(foreign)
+            + ", of a related event"
+        )
     return ""
 
 
-def _people(value: float, event: Event, table: EventTable, article: Reading) -> str:
+def _people(value: float, event: Event, table: EventTable, spoken: Wordings) -> str:
     rivals = frozenset[int]().union(*(table.events[i].actors for i in event.related))
     if value < 0:
-        foreign = _verbatim(article, rivals - event.actors)
+        foreign = _verbatim(spoken.anywhere, rivals - event.actors)
         return f"names {_list(foreign)}, of a related event" if foreign else ""
-    own = _verbatim(article, event.actors - rivals) if value > 0 else []
+    own = _verbatim(spoken.anywhere, event.actors - rivals)
     return f"names {_list(own)}, whom only this event has" if own else ""
 
 
-def _published(name: str, event: Event, published: date | None) -> str:
+def _inside(event: Event, published: date | None) -> str:
     if event.starts is None and event.ends is None:
         return ""
     if published is None:
-        return "no date of publication: no evidence" if name == "inside" else ""
-    distance = day_distance(published, event.starts, event.ends)
-    if name == "inside":
-        return f"published {_day(published)}, inside the window" if distance == 0 else ""
-    if distance == 0:
+        return "no date of publication: no evidence"
+    inside = day_distance(published, event.starts, event.ends) == 0
+    return f"published {_day(published)}, inside the window" if inside else ""
+
+
+def _outside(event: Event, published: date | None) -> str:
+    distance = day_distance(published, event.starts, event.ends) if published else 0
+    if published is None or distance == 0:
         return ""
     side = "before" if event.starts is not None and published < event.starts else "after"
     return f"published {_day(published)}, {distance} days {side} the window"
 
 
-def _days(value: float, event: Event, article: Reading) -> str:
-    if not value:
-        return ""
+def _days(event: Event, article: Reading) -> str:
     inside = [d for _, d in article.days if day_distance(d, event.starts, event.ends) == 0]
     if inside:
         return f"speaks of {_day(inside[0])}, inside the window"
