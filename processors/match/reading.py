@@ -51,10 +51,6 @@ class Reading(NamedTuple):
 
     def without(self, index: int) -> Reading:
         """The same article with sentence `index` taken out."""
-
-        def shifted(number: int) -> int:
-            return number - 1 if number > index else number
-
         ranks = self.ranks[:index] + self.ranks[index + 1 :]
         if index + 1 < len(self.ranks) and self.ranks[index + 1] != self.ranks[index]:
             ranks = self.ranks[:index] + [rank - 1 for rank in self.ranks[index + 1 :]]
@@ -62,16 +58,16 @@ class Reading(NamedTuple):
             sentences=self.sentences[:index] + self.sentences[index + 1 :],
             ranks=ranks,
             mentions=[
-                m._replace(sentence=shifted(m.sentence))
+                m if m.sentence < index else Mention(m.name, m.sentence - 1, m.text, m.partial)
                 for m in self.mentions
                 if m.sentence != index
             ],
             words=self.words[:index] + self.words[index + 1 :],
-            days=[(shifted(at), day) for at, day in self.days if at != index],
+            days=[(at - (at > index), day) for at, day in self.days if at != index],
         )
 
     def salience(self) -> tuple[dict[int, float], dict[int, float]]:
-        """(anywhere, in the opening) for every name that occurs."""
+        """(anywhere, in the opening) for every name that occurs there."""
         confirmed = {m.name for m in self.mentions if not m.partial}
         anywhere: dict[int, float] = {}
         opening: dict[int, float] = {}
@@ -80,8 +76,9 @@ class Reading(NamedTuple):
             rank = -1 if sentence < 0 else self.ranks[sentence]
             weight = TITLE if rank < 0 else BY_SENTENCE[rank] if rank < len(BY_SENTENCE) else REST
             anywhere[name] = anywhere.get(name, 0.0) + math.log1p(-weight * share)
-            first = OPENING[0] if rank < 0 else OPENING[rank] if rank < len(OPENING) else 0.0
-            opening[name] = opening.get(name, 0.0) + math.log1p(-first * share)
+            if rank < len(OPENING):
+                weight = OPENING[max(0, rank)]
+                opening[name] = opening.get(name, 0.0) + math.log1p(-weight * share)
         return (
             {name: 1 - math.exp(value) for name, value in anywhere.items()},
             {name: 1 - math.exp(value) for name, value in opening.items()},

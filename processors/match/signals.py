@@ -28,7 +28,7 @@ excluded   something the event is not about stands at the beginning
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -91,15 +91,15 @@ def said(article: Reading, table: EventTable) -> Said:
 
 def dense(index: int, table: EventTable, near: Near) -> dict[str, float]:
     event, cosines = table.events[index], near.cosines
-    whole, example = float(cosines.whole[index]), float(cosines.examples[index])
+    whole, example = cosines.whole.item(index), cosines.examples.item(index)
     ahead = 0.0
     if event.related:
-        ahead = float(cosines.best[index]) - float(cosines.best[event.related].max())
+        ahead = cosines.best.item(index) - max([cosines.best.item(i) for i in event.related])
     return {
         "meaning": whole,
-        "detail": float(cosines.detail[index]) if event.definition.description else 0.0,
+        "detail": cosines.detail.item(index) if event.definition.description else 0.0,
         "examples": example,
-        "against": max(0.0, float(cosines.counter[index]) - max(example, whole)),
+        "against": max(0.0, cosines.counter.item(index) - max(example, whole)),
         "ahead": max(0.0, ahead),
         "behind": max(0.0, -ahead),
         "lead": near.standing.lead(index) if near.standing else 0.0,
@@ -126,7 +126,7 @@ def _names(event: Event, table: EventTable, said: Said) -> dict[str, float]:
     anywhere = said.anywhere
     if event.around.isdisjoint(anywhere):
         return _NAMELESS | {"alone": 1.0 if len(event.actors) > 1 else 0.0}
-    people = sorted((anywhere.get(name, 0.0) for name in event.actors), reverse=True)[:2]
+    people = sorted([anywhere.get(name, 0.0) for name in event.actors], reverse=True)[:2]
     found = [strength * anywhere.get(name, 0.0) for name, strength in event.named.items()]
     top = sorted(found, reverse=True)[:3]
     places = _highest(event.places, anywhere)
@@ -155,19 +155,21 @@ def _words(event: Event, first: frozenset[str]) -> float:
 
 def _rivalry(event: Event, table: EventTable, said: Said) -> dict[str, float]:
     """Against the related event that stands in the way most."""
-    found: dict[str, list[float]] = {"own": [], "opening": [], "people": []}
     named = said.anywhere.keys()
     mine, my_people = event.setting & named, event.actors & named
+    own, opening, people = list[float](), list[float](), list[float]()
     for number in event.related:
         other = table.events[number]
-        own, theirs = mine - other.setting, (other.setting & named) - mine
-        found["own"].append(_highest(own, said.anywhere) - _highest(theirs, said.anywhere))
-        found["opening"].append(_highest(own, said.opening) - _highest(theirs, said.opening))
-        found["people"].append(
-            _highest(my_people - other.actors, said.anywhere)
-            - _highest((other.actors & named) - my_people, said.anywhere)
-        )
-    return {name: min(values, default=0.0) for name, values in found.items()}
+        here, there = mine - other.setting, (other.setting & named) - mine
+        own.append(_highest(here, said.anywhere) - _highest(there, said.anywhere))
+        opening.append(_highest(here, said.opening) - _highest(there, said.opening))
+        here, there = my_people - other.actors, (other.actors & named) - my_people
+        people.append(_highest(here, said.anywhere) - _highest(there, said.anywhere))
+    return {
+        "own": min(own, default=0.0),
+        "opening": min(opening, default=0.0),
+        "people": min(people, default=0.0),
+    }
 
 
 def _present(names: frozenset[int], salience: Mapping[int, float]) -> float:
@@ -176,8 +178,8 @@ def _present(names: frozenset[int], salience: Mapping[int, float]) -> float:
     return 0.5 + highest / 2 if highest else 0.0
 
 
-def _highest(names: Iterable[int], salience: Mapping[int, float]) -> float:
-    return max((salience.get(name, 0.0) for name in names), default=0.0)
+def _highest(names: Collection[int], salience: Mapping[int, float]) -> float:
+    return max([salience.get(name, 0.0) for name in names]) if names else 0.0
 
 
 def _dates(event: Event, article: Reading, published: date | None) -> dict[str, float]:
