@@ -127,7 +127,8 @@ def told(words: Mapping[str, int], crowd: Crowd) -> NDArray[np.float64]:
     if not held:
         return np.zeros(len(crowd.centres))
     events = np.concatenate([found.events for found, _ in held])
-    shares = np.concatenate([weight * found.weights for found, weight in held])
+    shares = np.concatenate([found.weights for found, _ in held])
+    shares *= np.repeat([weight for _, weight in held], [len(found.events) for found, _ in held])
     return np.round(np.bincount(events, shares, minlength=len(crowd.centres)), 4)
 
 

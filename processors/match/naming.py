@@ -96,7 +96,10 @@ class Gazetteer:
 
     def find(self, text: str, *, headline: bool = False) -> list[Hit]:
         """All names in the text, longest first at each place, in order."""
-        folded = [_folded(word) for word in _TOKEN.findall(text)]
+        if text.isascii():
+            folded = _TOKEN.findall(text.lower())
+        else:
+            folded = [_folded(word) for word in _TOKEN.findall(text)]
         # Most sentences have no word that any name starts with: they are done here.
         words = [] if self._begins.isdisjoint(folded) else list(_TOKEN.finditer(text))
         hits: list[Hit] = []
