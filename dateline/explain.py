@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from processors.embed.encoder import Encoder
     from processors.match import explain as matching
+    from processors.match.judge import Vector
 
 
 class Explainer:
@@ -49,15 +50,29 @@ class Explainer:
         with self._lock:
             article = question(text, title=title, published=published, lang=identify(title, text))
             vector = self._model().encode([article_text(title, text)])[0]
-            return self._ready().explain(article, vector)
+            return self._ready().explain(article, vector, self._encode)
 
-    def stored(self, row: sa.Row[Any]) -> list[Decision]:
-        """The same for a row of `articles`, with the vector that is stored."""
+    def stored(self, row: Mapping[str, Any], *, sentences: bool = False) -> list[Decision]:
+        """The same for a row of `articles`, with the vector that is stored. A date that only ingest
+        gave is no evidence here either. With `sentences` each is tried with a vector of its own."""
         from processors.match.explain import question
 
+        when = row["published"] if row["published_from"] != "none" else None
         with self._lock:
-            article = question(row.text, title=row.title, published=row.published, lang=row.lang)
-            return self._ready().explain(article, row.vector)
+            article = question(row["text"], title=row["title"], published=when, lang=row["lang"])
+            encode = self._encode if sentences else None
+            vector = row["vector"]
+            if row["model"] != self._model().name:
+                (made,) = self._encode([(row["title"], row["text"])])
+                vector = made.astype("<f2").tobytes()
+            return self._ready().explain(article, vector, encode)
+
+    def _encode(self, texts: Sequence[tuple[str, str]]) -> list[Vector]:
+        from processors.embed.encoder import article_text
+        from processors.match.judge import vector_of
+
+        found = self._model().encode([article_text(title, text) for title, text in texts])
+        return [vector_of(raw) for raw in found]
 
     def _ready(self) -> matching.Explainer:
         """The matcher for today's definitions; made anew only when one of them changed."""

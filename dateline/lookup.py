@@ -90,7 +90,7 @@ def decision(settings: Settings, event_id: str, key: str) -> tuple[Decision, Row
         return msgspec.convert(reasons, Decision), found
     engine = open_engine(settings)
     try:
-        decisions = Explainer(settings, engine)(found["title"], found["text"], found["published"])
+        decisions = Explainer(settings, engine).stored(found, sentences=True)
     finally:
         engine.dispose()
     return next(d for d in decisions if d.event_id == event_id), found
@@ -119,7 +119,7 @@ def backtest(settings: Settings, file: Path, days: int) -> list[Row]:
             ).all()
         found = []
         for row in stored:
-            decisions = explain.stored(row)
+            decisions = explain.stored(dict(row._mapping))
             mine = next(d for d in decisions if d.event_id == definitions[0].id)
             if mine.matched:
                 found.append(

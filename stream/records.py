@@ -107,6 +107,7 @@ class Signal(Struct, kw_only=True, omit_defaults=True):
     value: float
     contribution: float
     note: str = ""  # a clause for people, with names verbatim from the article
+    room: float = 0.0  # what it would add on top in a clear case (of a match that was not made)
 
 
 class Decision(Struct, kw_only=True, omit_defaults=True):
@@ -130,6 +131,7 @@ class Decision(Struct, kw_only=True, omit_defaults=True):
     rival_probability: float | None = None
     margin: float | None = None
     calibrated: bool = True
+    gap: float = 0.0  # the score that was missing for a match, 0 when it is one
 
 
 class Matched(Struct, kw_only=True, tag="matched", tag_field="type", omit_defaults=True):

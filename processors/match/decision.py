@@ -81,6 +81,11 @@ def probability(score: float) -> float:
     return math.exp(score) / (1 + math.exp(score))
 
 
+def logit(chance: float) -> float:
+    """Log-odds of a probability between 0 and 1."""
+    return math.log(chance / (1 - chance))
+
+
 def load(model: str, *, path: Path | None = None, uncalibrated: bool = False) -> Decider:
     """The decision file for this encoder: the one at `path`, else the shipped one.
 

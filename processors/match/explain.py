@@ -8,7 +8,7 @@ from typing import Protocol
 
 from processors.match.decision import load
 from processors.match.events import EventTable, build
-from processors.match.judge import Judge, vector_of
+from processors.match.judge import Encode, Judge, vector_of
 from processors.match.settings import MatchSettings
 from stream.records import Article, Decision, Definition, DefinitionVectors
 
@@ -46,9 +46,14 @@ class Explainer:
             )
             self._judge = Judge(self.table, decider, settings)
 
-    def explain(self, article: Article, vector: bytes) -> list[Decision]:
-        """Decisions about every event, the most probable first, all with their reasons."""
-        return self._judge.all(article, vector_of(vector)) if self._judge else []
+    def explain(
+        self, article: Article, vector: bytes, encode: Encode | None = None
+    ) -> list[Decision]:
+        """Decisions about every event, the most probable first, all with their reasons. With
+        `encode` the sentence that speaks most is found by asking again without each of them."""
+        if self._judge is None:
+            return []
+        return self._judge.all(article, vector_of(vector), encode=encode)
 
 
 def question(

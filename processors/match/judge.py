@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from processors.match import decision, signals
 from processors.match.decision import Decider
-from processors.match.events import EventTable
+from processors.match.events import Event, EventTable
 from processors.match.reading import Reading, read
+from processors.match.room import room
 from processors.match.settings import MatchSettings
 from processors.match.signals import Near, Said
 from processors.match.words import Wordings, notes, wordings
@@ -20,11 +22,20 @@ from stream.records import Article, Decision, Signal
 
 # Sentences tried as the one that speaks most for the event; each costs about 30 µs.
 CANDIDATES = 6
+# With an encoder at hand: one batch of it.
+REREAD = 32
+# Of an example's title, to know it by.
+TITLE_CHARS = 60
 # With more events than this only those with any sign of life are looked at closely.
 ALL_UP_TO = 24
 NEAREST = 16
 # Names reported with a decision; more are not read.
 MAX_SHARED = 12
+
+
+Vector: TypeAlias = NDArray[np.float32]
+# Titles and texts to their vectors.
+Encode: TypeAlias = Callable[[Sequence[tuple[str, str]]], Sequence[Vector]]
 
 
 class _Judged(NamedTuple):
@@ -40,11 +51,14 @@ class _Read(NamedTuple):
 
     reading: Reading
     said: Said
+    vector: Vector
     near: Near
     day: date | None
+    lang: str | None
     regimes: dict[bool, str]  # by whether the event lists its people or places
     spoken: Wordings
-    shorter: dict[int, tuple[Reading, Said]]  # without that sentence; filled when asked for
+    shorter: dict[int, _Read]  # without that sentence; filled when asked for
+    reread: bool = False  # whether those were encoded again
 
 
 class Judge:
@@ -55,7 +69,7 @@ class Judge:
         self._decider = decider
         self._settings = settings
 
-    def kept(self, article: Article, vector: NDArray[np.float32]) -> list[Decision]:
+    def kept(self, article: Article, vector: Vector) -> list[Decision]:
         """The decisions worth storing: yes, likely enough, or the best rival of such a one."""
         if not self.table.events:
             return []
@@ -63,17 +77,27 @@ class Judge:
         return [self._decision(one, judged, read_) for one in judged if one.at in wanted]
 
     def all(
-        self, article: Article, vector: NDArray[np.float32], *, floor: float = 0.0
+        self,
+        article: Article,
+        vector: Vector,
+        *,
+        floor: float = 0.0,
+        encode: Encode | None = None,
     ) -> list[Decision]:
         """Decisions about every event, the most probable first. With a `floor`, only about events
-        with any sign of life, and those below it that are not the best rival without signals."""
+        with any sign of life, and those below it that are not the best rival without signals.
+
+        With `encode`, the sentence that speaks most is found by judging the article again without
+        each of its sentences; otherwise the vector is taken as given."""
         if not self.table.events:
             return []
         read_, judged, wanted = self._judge(article, vector, floor)
+        if encode is not None:
+            read_ = self._reread(article, read_, encode)
         return [self._decision(one, judged, read_, full=one.at in wanted) for one in judged]
 
     def _judge(
-        self, article: Article, vector: NDArray[np.float32], floor: float
+        self, article: Article, vector: Vector, floor: float
     ) -> tuple[_Read, list[_Judged], set[int]]:
         """All that was looked at, the most probable first, and which deserve their reasons."""
         read_ = self._read(article, vector)
@@ -83,41 +107,57 @@ class Judge:
             wanted |= {one.at for one in judged[:2]}
         return read_, judged, wanted
 
-    def _read(self, article: Article, vector: NDArray[np.float32]) -> _Read:
+    def _read(self, article: Article, vector: Vector) -> _Read:
         day = published_day(article)
         reading = read(article.title, article.text, self.table.gazetteer, day)
-        regimes = {
-            listed: self._decider.regime(
-                article.lang,
-                has_body=bool(article.text.strip()),
-                listed=listed,
-                crowded=self.table.crowd is not None,
-            )
+        return _Read(
+            reading,
+            signals.said(reading, self.table),
+            vector,
+            signals.near(vector, self.table, self._decider.file.background),
+            day,
+            article.lang,
+            self._regimes(article.lang, reading),
+            wordings(reading),
+            {},
+        )
+
+    def _regimes(self, lang: str | None, reading: Reading) -> dict[bool, str]:
+        crowded, has_body = self.table.crowd is not None, reading.has_body
+        return {
+            listed: self._decider.regime(lang, has_body=has_body, listed=listed, crowded=crowded)
             for listed in (False, True)
         }
-        near = signals.near(vector, self.table, self._decider.file.background)
-        said = signals.said(reading, self.table)
-        return _Read(reading, said, near, day, regimes, wordings(reading), {})
+
+    def _reread(self, article: Article, read_: _Read, encode: Encode) -> _Read:
+        """Read the article again without each of its sentences, as the encoder sees it then."""
+        spans = read_.reading.sentences[:REREAD]
+        cut = [
+            article.text[: one.start] + article.text[one.start + len(one.text) :] for one in spans
+        ]
+        vectors = encode([(article.title, text) for text in cut])
+        for number, (text, vector) in enumerate(zip(cut, vectors, strict=True)):
+            read_.shorter[number] = self._read(structs.replace(article, text=text), vector)
+        return read_._replace(reread=True)
 
     def _judged(self, article: _Read, *, everything: bool) -> list[_Judged]:
         count = len(self.table.events)
         numbers = (
             range(count) if everything or count <= ALL_UP_TO else sorted(self._plausible(article))
         )
-        found = []
-        for number in numbers:
-            event = self.table.events[number]
-            regime = article.regimes[event.listed]
-            values = signals.dense(number, self.table, article.near)
-            values |= signals.lexical(
-                number, self.table, article.reading, article.said, article.day
-            )
-            if regime == "unread":
-                values |= dict.fromkeys(signals.UNREADABLE, 0.0)
-            base = self._decider.base(regime, event.kind)
-            parts = self._decider.contributions(regime, values)
-            found.append(_Judged(number, base, values, parts, decision.total(base, parts)))
+        found = [self._score(number, article) for number in numbers]
         return sorted(found, key=lambda one: (-one.score, one.at))
+
+    def _score(self, number: int, article: _Read) -> _Judged:
+        event = self.table.events[number]
+        regime = article.regimes[event.listed]
+        values = signals.dense(number, self.table, article.near)
+        values |= signals.lexical(number, self.table, article.reading, article.said, article.day)
+        if regime == "unread":
+            values |= dict.fromkeys(signals.UNREADABLE, 0.0)
+        base = self._decider.base(regime, event.kind)
+        parts = self._decider.contributions(regime, values)
+        return _Judged(number, base, values, parts, decision.total(base, parts))
 
     def _plausible(self, article: _Read) -> set[int]:
         """The nearest events, and those that it names anything of."""
@@ -151,46 +191,68 @@ class Judge:
             regime = article.regimes[event.listed]
             about = (event, self.table, article.reading, article.spoken, article.day, regime)
             said = notes(one.values, *about)
+            if "examples" in said and regime != "unread":
+                said["examples"] = f"close to the example “{self._nearest(event, article)}”"
+            more = dict[str, float]()
+            if not found.matched:
+                found.gap = round(decision.logit(self._settings.threshold) - one.score, 4)
+                more = room(one.values, one.contributions, event, self._decider, regime)
             found.signals = [
                 Signal(
                     name=name,
                     value=round(value, 4) if (value := one.values[name]) else 0.0,
                     contribution=part,
                     note=said.get(name, ""),
+                    room=more.get(name, 0.0),
                 )
                 for name, part in one.contributions.items()
             ]
-            found.sentence = self._sentence(one, article, regime)
+            found.sentence = self._sentence(one, article)
             found.shared = _shared(article.reading, event.all_names)
         return found
 
-    def _sentence(self, one: _Judged, article: _Read, regime: str) -> str:
-        """The sentence without which the event would be least likely; empty when none matters.
-        The vector is taken as given: only what is read in the words can change."""
+    def _nearest(self, event: Event, article: _Read) -> str:
+        """How the nearest example begins."""
+        near = self.table.matrix[event.parts.positive] @ article.vector
+        about = [one for one in event.definition.examples if one.about]
+        nearest = about[int(np.argmax(np.round(near, 4)))]
+        return " ".join((nearest.title or nearest.text).split())[:TITLE_CHARS]
+
+    def _sentence(self, one: _Judged, article: _Read) -> str:
+        """The sentence without which the event would be least likely; empty when none matters."""
         event, reading = self.table.events[one.at], article.reading
         if not reading.has_body:
             return reading.title.strip()
+        best, lowest = "", one.score
+        numbers = range(min(len(reading.sentences), REREAD)) if article.reread else None
+        for number in numbers or self._telling(event, reading):
+            score = self._score(one.at, self._without(number, article)).score
+            if score < lowest:
+                best, lowest = reading.sentences[number].text, score
+        return best
+
+    def _telling(self, event: Event, reading: Reading) -> list[int]:
+        """The sentences with most of the event's names and words."""
         hits = [0.0] * len(reading.sentences)
-        names = event.all_names
         for mention in reading.mentions:
-            if mention.sentence >= 0 and mention.name in names:
+            if mention.sentence >= 0 and mention.name in event.all_names:
                 hits[mention.sentence] += 1.0
         for number in range(len(hits)):
             hits[number] += 0.1 * len(reading.words[number] & event.words)
             hits[number] -= 0.05 * reading.ranks[number]
-        order = sorted(range(len(hits)), key=lambda i: (-hits[i], i))[:CANDIDATES]
-        best, lowest = "", one.score
-        for number in order:
-            if number not in article.shorter:
-                rest = reading.without(number)
-                article.shorter[number] = (rest, signals.said(rest, self.table))
-            values = one.values | signals.lexical(
-                one.at, self.table, *article.shorter[number], article.day
+        return sorted(range(len(hits)), key=lambda i: (-hits[i], i))[:CANDIDATES]
+
+    def _without(self, number: int, article: _Read) -> _Read:
+        """The article without a sentence. Unless it was encoded again the vector is taken as
+        given: only what is read in the words can change."""
+        if number not in article.shorter:
+            rest = article.reading.without(number)
+            article.shorter[number] = article._replace(
+                reading=rest,
+                said=signals.said(rest, self.table),
+                regimes=self._regimes(article.lang, rest),
             )
-            score = decision.total(one.base, self._decider.contributions(regime, values))
-            if score < lowest:
-                best, lowest = reading.sentences[number].text, score
-        return best
+        return article.shorter[number]
 
 
 def published_day(article: Article) -> date | None:
@@ -200,7 +262,7 @@ def published_day(article: Article) -> date | None:
     return article.published.date()
 
 
-def vector_of(raw: bytes) -> NDArray[np.float32]:
+def vector_of(raw: bytes) -> Vector:
     return np.frombuffer(raw, "<f2").astype(np.float32)
 
 

@@ -64,6 +64,7 @@ class Reading(NamedTuple):
             ],
             words=self.words[:index] + self.words[index + 1 :],
             days=[(at - (at > index), day) for at, day in self.days if at != index],
+            has_body=len(self.sentences) > 1,
         )
 
     def salience(self) -> tuple[dict[int, float], dict[int, float]]:

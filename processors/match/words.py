@@ -64,8 +64,10 @@ def notes(
         found |= {name: text for name, above, text in _SIMILAR if values[name] > above}
         if values["meaning"] <= 0.3:
             found["meaning"] = "far from the description"
+        if not event.definition.description:
+            found["meaning"] = found["meaning"].replace("description", "title")
         if values["lead"] < 0:
-            found["lead"] = "closer to another event"
+            found["lead"] = "no closer to it than to another event, or to any news"
     if values["people"]:
         found["people"] = _people(values["people"], event, table, spoken)
     for name, where in (("own", spoken.anywhere), ("opening", spoken.opening)):
@@ -109,7 +111,7 @@ def _told(value: float, event: Event, table: EventTable, article: Reading) -> st
     if table.crowd is None:
         return ""
     if value < 0:
-        return "says more of what another event is about"
+        return "says no more of what it is about than another event does, or any news"
     found = crowd.shared(article.counts(), table.crowd, table.events.index(event))
     return "shares the words " + _list(found[:NAMES_IN_A_NOTE]) if found else ""
 
@@ -180,8 +182,8 @@ def _days(event: Event, article: Reading) -> str:
 
 
 def lines(decision: Decision, title: str = "") -> list[str]:
-    """Two to five short lines for a decision: the verdict, the strongest reasons, the sentence,
-    the best rival. `title` is the event's."""
+    """Two to six short lines for a decision: the verdict, the strongest reasons, what a match
+    would have needed, the sentence, the best rival. `title` is the event's."""
     head = "match" if decision.matched else "no match"
     found = [f"{head}: {title or decision.event_id} ({_chance(decision.probability)})"]
     if not decision.calibrated:
@@ -197,11 +199,63 @@ def lines(decision: Decision, title: str = "") -> list[str]:
     if unread:
         notes = [*notes[:1], unread]
     found += notes
+    if decision.gap > 0:
+        found.append(needed(decision))
     if decision.sentence:
-        found.append(f"closest sentence: “{' '.join(decision.sentence.split())}”")
+        found.append(f"speaks most for it: “{' '.join(decision.sentence.split())}”")
     if decision.rival is not None and decision.rival_probability is not None:
         found.append(f"best rival: {decision.rival} ({_chance(decision.rival_probability)})")
     return found
+
+
+# What would have been there in a clear case, by signal.
+_WANTED = {
+    "meaning": "closeness to the description",
+    "detail": "closeness to a sentence of the description",
+    "examples": "closeness to an example",
+    "against": "less likeness to a counter-example",
+    "ahead": "a lead over its look-alikes",
+    "behind": "to be closer to it than to a related event",
+    "lead": "a lead over all other events",
+    "told": "rare words that only it has",
+    "actors": "its people, named early",
+    "places": "its places, named early",
+    "names": "its names, named early",
+    "words": "its own words in the beginning",
+    "own": "places that only it has, and not those of a related event",
+    "opening": "places that only it has in the opening",
+    "people": "people whom only it has",
+    "alone": "a second of its people",
+    "elsewhere": "its own places instead of those of related events",
+    "later": "no places of what came later",
+    "inside": "publication inside the window",
+    "outside": "publication inside the window",
+    "apart": "publication nearer to the examples",
+    "days": "a day of the window in the text",
+    "excluded": "an opening unlike what it is not about",
+}
+MOST_NEEDED = 3
+
+
+def needed(decision: Decision) -> str:
+    """What was missing for a match, and what could have brought it."""
+    more: dict[str, float] = {}
+    for one in decision.signals:
+        if one.room >= SMALL:
+            wanted = _WANTED.get(one.name, one.name)
+            more[wanted] = more.get(wanted, 0.0) + one.room
+    ranked = sorted(more.items(), key=lambda pair: (-pair[1], pair[0]))
+    told = [f"{wanted} (up to +{room:.1f})" for wanted, room in ranked[:MOST_NEEDED]]
+    missing = f"short of a match by {decision.gap:.1f} in log-odds"
+    if not told:
+        return missing
+    if ranked[0][1] >= decision.gap:
+        return f"{missing}; any of these would do: " + ", ".join(
+            text for text, (_, room) in zip(told, ranked, strict=False) if room >= decision.gap
+        )
+    if sum(more.values()) < decision.gap:
+        return f"{missing}, more than it could gain by all that is missing: {', '.join(told)}"
+    return f"{missing}; missing most: {', '.join(told)}"
 
 
 def _clauses(decision: Decision, sign: int) -> list[str]:

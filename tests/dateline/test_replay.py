@@ -96,7 +96,7 @@ def test_editorial_matches_its_event_before_the_look_alike(
     texts = map(json.loads, (shared_data / "seeds.jsonl").read_text("utf-8").splitlines())
     text = next(one["text"] for one in texts if one["id"] == ref)
     explained = said(editorials, "events", "explain", event, ref, "--db", "seeds.db")
-    sentence = explained.split("closest sentence: “", 1)[1].split("”\n", 1)[0]
+    sentence = explained.split("speaks most for it: “", 1)[1].split("”\n", 1)[0]
     # Word for word; only the line breaks of the page are the printer's own.
     assert len(sentence.split()) > 5
     assert " ".join(sentence.split()) in " ".join(text.split())
