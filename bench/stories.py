@@ -28,6 +28,7 @@ from bench.metrics import Floats, Interval, b_cubed, b_cubed_draws, interval
 from bench.streams import Stream, load
 from processors.cluster.settings import ClusterSettings
 from processors.cluster.stage import ClusterStage
+from processors.embed.settings import EmbedSettings
 from stream.log.contract import Partition
 from stream.records import EMBEDDED, Article, Placed, StoryChange
 
@@ -202,9 +203,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="one object a stream")
     parser.add_argument("--cache", type=Path, help="folder for vectors")
     parser.add_argument("--decision", type=Path, help="a decision file instead of the shipped one")
+    parser.add_argument("--model", help="as in embed.model; default: the packaged one")
     arguments = parser.parse_args(argv)
     for path in arguments.files:
-        stream = load(path, arguments.cache)
+        stream = load(path, arguments.cache, EmbedSettings(model=arguments.model))
         if arguments.lang:
             stream = stream.only(arguments.lang)
         settings = ClusterSettings(decision_file=arguments.decision)

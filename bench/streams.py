@@ -12,17 +12,22 @@ import random
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from dateutil import parser as dates
 from msgspec import Raw
 from numpy.typing import NDArray
 
+from processors.embed.settings import EmbedSettings
 from stream.errors import UsageError
 from stream.log.contract import LogRecord
 from stream.records import EMBEDDED, Article, Embedded, encode
+
+if TYPE_CHECKING:
+    from processors.embed.encoder import Encoder
 
 # What an undated archive is taken to be fetched at; any moment would do.
 UNDATED = datetime(2020, 1, 1, tzinfo=UTC)
@@ -52,13 +57,15 @@ class Stream(NamedTuple):
             f"{self.name}:{lang}", [self.rows[i] for i in kept], self.vectors[kept], self.model
         )
 
-    def shortened(self, chars: int, cache: Path | None = None) -> Stream:
+    def shortened(
+        self, chars: int, cache: Path | None = None, embed: EmbedSettings | None = None
+    ) -> Stream:
         """The same stream with that much text left: what feeds give instead of the article."""
         rows = []
         for row in self.rows:
             body = row.text[len(row.title) :] if row.text.startswith(row.title) else row.text
             rows.append(row._replace(text=body.strip()[:chars].rpartition(" ")[0]))
-        vectors, model = _vectors(rows, cache)
+        vectors, model = _vectors(rows, cache, embed)
         return Stream(f"{self.name}:{chars}", rows, vectors, model)
 
     @property
@@ -101,9 +108,10 @@ class Stream(NamedTuple):
         return found
 
 
-def load(path: Path, cache: Path | None = None) -> Stream:
-    """Read a labelled JSONL file; vectors come from the real encoder and are cached in `cache`
-    (default: the system's temporary folder). Raises UsageError when the file is not one."""
+def load(path: Path, cache: Path | None = None, embed: EmbedSettings | None = None) -> Stream:
+    """Read a labelled JSONL file; vectors come from the real encoder (default: the packaged model)
+    and are cached in `cache` (default: the system's temporary folder). Raises UsageError when the
+    file is not one."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -115,7 +123,7 @@ def load(path: Path, cache: Path | None = None) -> Stream:
             f"{path} is not a labelled stream (one JSON object a line with title, text, published, "
             f"lang and cluster): {type(error).__name__} {error}"
         ) from error
-    vectors, model = _vectors(rows, cache)
+    vectors, model = _vectors(rows, cache, embed)
     return Stream(path.stem, rows, vectors, model)
 
 
@@ -136,12 +144,25 @@ def _row(item: dict[str, str | None]) -> Row:
     )
 
 
-def _vectors(rows: Sequence[Row], cache: Path | None) -> tuple[NDArray[np.float16], str]:
-    from processors.embed.encoder import Encoder, article_text
-    from processors.embed.settings import EmbedSettings
+@cache
+def _loaded(settings: str) -> Encoder:
+    from processors.embed.encoder import Encoder
+
+    return Encoder(EmbedSettings.model_validate_json(settings))
+
+
+def encoder_of(embed: EmbedSettings | None = None) -> Encoder:
+    """The encoder of these settings, loaded once a process."""
+    return _loaded((embed or EmbedSettings()).model_dump_json())
+
+
+def _vectors(
+    rows: Sequence[Row], cache: Path | None, embed: EmbedSettings | None
+) -> tuple[NDArray[np.float16], str]:
+    from processors.embed.encoder import article_text
 
     folder = cache or Path(tempfile.gettempdir()) / "dateline-bench"
-    encoder = Encoder(EmbedSettings.model_validate({}))
+    encoder = encoder_of(embed)
     texts = [article_text(row.title, row.text) for row in rows]
     key = hashlib.blake2b("\0".join([encoder.name, *texts]).encode(), digest_size=12).hexdigest()
     file = folder / f"{key}.npy"

@@ -29,10 +29,9 @@ from bench.metrics import (
     interval,
     mean_draws,
 )
-from bench.streams import Stream, load
+from bench.streams import Stream, encoder_of, load
 from bench.topics import topics
 from bench.tracking import CACHE, Cache
-from processors.embed.encoder import Encoder
 from processors.embed.settings import EmbedSettings
 
 
@@ -152,10 +151,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="one object a table")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder for vectors")
     parser.add_argument("--decision", type=Path, help="a decision file instead of the shipped one")
+    parser.add_argument("--model", help="as in embed.model; default: the packaged one")
     arguments = parser.parse_args(argv)
-    bench = Bench(Cache(Encoder(EmbedSettings()), arguments.cache), arguments.decision)
+    embed = EmbedSettings(model=arguments.model)
+    bench = Bench(Cache(encoder_of(embed), arguments.cache), arguments.decision)
     for path in arguments.files:
-        stream = load(path, arguments.cache)
+        stream = load(path, arguments.cache, embed)
         if arguments.lang:
             stream = stream.only(arguments.lang)
         modes = [(k, False) for k in arguments.k or ([] if arguments.describe else [4])]

@@ -1,8 +1,9 @@
 """The decision: does this article belong to that story? Learned once, shipped as a file.
 
 A logistic model over the signals, one set of weights for each *regime* (a pair of headlines is
-judged otherwise than a pair of texts, and vectors of a language that the encoder does not read
-say little). The files in `decision/` are written by `bench/train_cluster.py`.
+judged otherwise than a pair of texts, across languages words say little, and vectors of a language
+that the encoder does not read say little). The files in `decision/` are written by
+`bench/train_cluster.py`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Regime(Struct, forbid_unknown_fields=True):
 
 class DecisionFile(Struct, forbid_unknown_fields=True):
     model: str  # name of the encoder whose vectors it was learned on
+    reads: list[str]  # languages whose vectors mean something
     made_by: str
     data: list[str]
     seed: int
@@ -45,12 +47,11 @@ class Decision(NamedTuple):
     file: DecisionFile
     fingerprint: str
     rows: dict[str, tuple[float, list[float]]]
+    reads: frozenset[str]
 
-    def score(
-        self, piece: Piece, story: Story, measured: list[float], reads: frozenset[str]
-    ) -> float:
+    def score(self, piece: Piece, story: Story, measured: list[float]) -> float:
         """Log-odds, less the threshold: positive means that the article belongs."""
-        bias, weights = self.rows[regime(piece, story, reads)]
+        bias, weights = self.rows[regime(piece, story, self.reads)]
         total = bias + sum(w * x for w, x in zip(weights, measured, strict=True))
         # Rounded: the last digits depend on the machine's way of adding, decisions must not.
         return round(total - self.file.threshold, 4)
@@ -60,8 +61,10 @@ def regime(piece: Piece, story: Story, reads: frozenset[str]) -> str:
     """Which weights apply. An article of unknown language counts as read."""
     if piece.lang and piece.lang not in reads:
         return "unread" if piece.lang in story.langs else "across"
-    if piece.lang not in story.langs and not any(not one or one in reads for one in story.langs):
-        return "across"
+    if piece.lang not in story.langs:
+        read = [one for one in story.langs if not one or one in reads]
+        if not read or (piece.lang and "" not in read):
+            return "across"
     return "headline" if piece.headline_only else "text"
 
 
@@ -79,7 +82,7 @@ def load(model: str, path: Path | None = None) -> Decision:
     if not place.is_file():
         raise UsageError(
             f"there is no story decision for the model {name}; make one with "
-            "`python -m bench.train_cluster` and name it in cluster.decision_file"
+            "`dateline calibrate` and name it in cluster.decision_file"
         )
     return parse(place.read_bytes(), str(place))
 
@@ -102,4 +105,6 @@ def parse(data: bytes, origin: str) -> Decision:
         if not all(math.isfinite(number) for number in numbers):
             raise UsageError(f"{origin} holds numbers that are not finite")
         rows[name] = (numbers[0], numbers[1:])
-    return Decision(file, hashlib.blake2b(data, digest_size=6).hexdigest(), rows)
+    return Decision(
+        file, hashlib.blake2b(data, digest_size=6).hexdigest(), rows, frozenset(file.reads)
+    )

@@ -65,7 +65,6 @@ class Lane:
         self.decide = decide
         self.quiet = settings.quiet_days * DAY
         self.remembers = settings.seen_days * DAY
-        self.reads = frozenset(settings.languages)
         self.next = 0  # offset in `embedded`
         self.model, self.dims = "", 0
         self.clock = Clock(leap=self.quiet)
@@ -196,10 +195,10 @@ class Lane:
         found, background = self.shelf.candidates(piece, vector)
         ranked: list[tuple[float, Story]] = []
         nearest = 0.0
-        read = not piece.lang or piece.lang in self.reads
+        read = not piece.lang or piece.lang in decision.reads
         rows = signals.measure(piece, vector, found, background)
         for story, measured in zip(found, rows, strict=True):
-            ranked.append((decision.score(piece, story, measured, self.reads), story))
+            ranked.append((decision.score(piece, story, measured), story))
             by = "nearest" if read else "terms_nearest"
             nearest = max(nearest, measured[signals.NAMES.index(by)])
         ranked.sort(key=lambda pair: (-pair[0], pair[1].id))

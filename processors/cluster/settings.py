@@ -18,7 +18,8 @@ class ClusterSettings(BaseModel, extra="forbid"):
     # Where snapshots are kept; None = nowhere, each start then reads the log from its beginning.
     state_dir: Path | None = None
     # The languages that the embedding model reads; the vector of any other text says little, and
-    # the decision for it leans on names and terms. The packaged model was trained on English.
-    languages: list[str] = ["en"]
+    # the decision for it leans on names and terms. None = those that the model's decision file
+    # names (the packaged model was trained on English).
+    languages: list[str] | None = None
     # A decision file for another model; None = the one shipped for the model on the records.
     decision_file: Path | None = None

@@ -150,12 +150,14 @@ class ClusterStage(Stage):
         return Lane(number, self._settings, self._decide)
 
     def _load_decision(self, model: str) -> Decision:
-        return decision.load(model, self._settings.decision_file)
+        found = decision.load(model, self._settings.decision_file)
+        named = self._settings.languages
+        return found if named is None else found._replace(reads=frozenset(named))
 
     def _rules(self) -> str:
         """What a snapshot must have been made with: these rules and the settings they read."""
         windows = f"{self._settings.quiet_days!r} {self._settings.seen_days!r} "
-        languages = " ".join(sorted(self._settings.languages))
+        languages = " ".join(sorted(self._settings.languages or ()))
         return (
             f"{RULES}-" + hashlib.blake2b((windows + languages).encode(), digest_size=6).hexdigest()
         )
