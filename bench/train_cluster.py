@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,15 +23,13 @@ from numpy.typing import NDArray
 
 from bench.metrics import b_cubed
 from bench.streams import Stream, load
-from processors.cluster import signals
-from processors.cluster.decision import REGIMES, Decision, parse, regime
+from processors.cluster import pairs, signals
+from processors.cluster.decision import REGIMES, Decision, kind_of_two, parse, regime
 from processors.cluster.lane import Judged, Lane
 from processors.cluster.piece import Piece, Vector
 from processors.cluster.settings import ClusterSettings
 from processors.cluster.story import Story
-from processors.embed import models
-from processors.embed.settings import EmbedSettings
-from stream.records import Embedded, decode
+from stream.records import Embedded, StoryChange, decode
 
 SEED = 20210701
 ROUNDS = 2
@@ -41,6 +38,8 @@ SHORTENED = (0, 250)
 # Log-odds from which an article joins. Of -1, -.4, 0 and .3 this gave the best mean over streams
 # that were left out; lower ones help local news by .04 and cost twice that on look-alikes.
 THRESHOLD = 0.0
+# Pairs of an article, by either similarity, that are learned from: its own kind and look-alikes.
+NEAR_PAIRS = 15
 # Ridge in units of weighted examples; the signals are standardised first. Of .003, .03 and .1 this
 # gave the best mean over streams that were left out (with the first twenty signals).
 RIDGE = 0.03
@@ -53,6 +52,10 @@ class Example(NamedTuple):
     weight: float
 
 
+# By regime a bias and a weight for each signal.
+Learned = dict[str, tuple[float, dict[str, float]]]
+
+
 class Taught(Lane):
     """A lane that notes what it measures, and at first puts every article where it belongs."""
 
@@ -61,8 +64,8 @@ class Taught(Lane):
     ) -> None:
         super().__init__(0, ClusterSettings(), lambda _: decision)
         self.truth, self.teach, self.notes = truth, teach, notes
-        self.members: dict[str, Counter[str]] = {}
         self.examples: list[Example] = []
+        self.pairs: list[Example] = []
         self.homes: dict[str, str] = {}
 
     def _judge(self, piece: Piece, vector: Vector, decision: Decision) -> Judged:
@@ -73,12 +76,24 @@ class Taught(Lane):
         noted = []
         rows = signals.measure(piece, vector, found, background)
         for story, measured in zip(found, rows, strict=True):
-            members = self.members[story.id]
-            share = members[cluster] / sum(members.values())
+            inside = [self.truth[one] for one in self.inside[story.id]]
+            share = inside.count(cluster) / len(inside)
             noted.append((regime(piece, story, decision.reads), measured, share))
         for name, measured, share in noted:
             self.examples.append(Example(name, measured, share, 1.0))
-        return super()._judge(piece, vector, decision)
+        judged = super()._judge(piece, vector, decision)
+        self._note_pairs(piece, found, decision.reads)
+        return judged
+
+    def _note_pairs(self, piece: Piece, found: Sequence[Story], reads: frozenset[str]) -> None:
+        """The nearest articles by meaning and by terms, right and wrong ones."""
+        others = [one for story in found for one in story.newest]
+        measured = pairs.measure([piece, *others])[0, 1:]
+        near = {n for column in (0, 1) for n in np.argsort(-measured[:, column])[:NEAR_PAIRS]}
+        for n in sorted(near):
+            kind = REGIMES[kind_of_two(piece, others[n], reads)]
+            same = float(self.truth[others[n].id] == self.truth[piece.id])
+            self.pairs.append(Example(kind, measured[n].tolist(), same, 1.0))
 
     def _choose(
         self, piece: Piece, judged: Judged, original: Piece | None, home: Story | None
@@ -90,6 +105,11 @@ class Taught(Lane):
             chosen = right if right in self.shelf.stories else None
         return chosen
 
+    def _mend(
+        self, piece: Piece, judged: Judged, story_id: str | None, decision: Decision
+    ) -> tuple[str | None, list[StoryChange]]:
+        return (story_id, []) if self.teach else super()._mend(piece, judged, story_id, decision)
+
     def run(self, stream: Stream, seed: int) -> list[str]:
         """The story of each article, in the order of `stream.order(seed)`."""
         labels = []
@@ -100,7 +120,6 @@ class Taught(Lane):
             self.truth[article.id] = cluster = stream.rows[index].cluster
             placement = self.place(embedded, article)
             assert placement is not None
-            self.members.setdefault(placement.story, Counter())[cluster] += 1
             self.homes[cluster] = placement.story
             labels.append(placement.story)
         return labels
@@ -131,52 +150,60 @@ def fit(examples: Sequence[Example], ridge: float = RIDGE) -> tuple[float, NDArr
 
 
 def train(
-    streams: Sequence[Stream],
-    rounds: int = ROUNDS,
-    threshold: float = THRESHOLD,
-    reads: Sequence[str] = ("en",),
+    streams: Sequence[Stream], rounds: int = ROUNDS, threshold: float = THRESHOLD
 ) -> dict[str, object]:
-    """The decision as the JSON object of a decision file; `reads` = the languages whose vectors
-    mean something."""
-    start = _file({name: (-1.0, {}) for name in REGIMES}, streams, threshold, reads)
+    """The decision as the JSON object of a decision file."""
+    start = _file({name: (-1.0, {}) for name in REGIMES}, {}, streams, threshold)
     decision = parse(json.dumps(start).encode(), "start")
     gathered: list[Example] = []
+    paired: list[Example] = []
     content: dict[str, object] = {}
     for turn in range(rounds):
         for stream in streams:
             lane = Taught({}, decision, teach=turn == 0)
             lane.run(stream, SEED + turn)
             gathered += [one._replace(weight=1.0 / len(lane.examples)) for one in lane.examples]
-        learned = {}
-        for name in REGIMES:
-            own = [one for one in gathered if one.regime == name]
-            if len(own) < 200:
-                own = gathered
-            bias, weights = fit(own)
-            learned[name] = (bias, dict(zip(signals.NAMES, weights, strict=True)))
-        content = _file(learned, streams, threshold, reads)
+            paired += [one._replace(weight=1.0 / len(lane.pairs)) for one in lane.pairs]
+        # What mends stories comes last: nothing of the above is learned from mended ones.
+        last = turn == rounds - 1
+        by_two = _learn(paired, pairs.PAIR_SIGNALS) if last else {}
+        content = _file(_learn(gathered, signals.NAMES), by_two, streams, threshold)
         decision = parse(json.dumps(content).encode(), "learned")
     return content
 
 
 def _file(
-    learned: dict[str, tuple[float, dict[str, float]]],
-    streams: Sequence[Stream],
-    threshold: float,
-    reads: Sequence[str],
+    learned: Learned, paired: Learned, streams: Sequence[Stream], threshold: float
 ) -> dict[str, object]:
     return {
         "model": streams[0].model,
-        "reads": list(reads),
+        "reads": ["en"],
         "made_by": "bench/train_cluster.py",
         "data": [f"{s.name}: {len(s.rows)} articles" for s in streams],
         "seed": SEED,
         "threshold": threshold,
-        "regimes": {
-            name: {"bias": round(bias, 4), "weights": {k: round(float(v), 4) for k, v in w.items()}}
-            for name, (bias, w) in learned.items()
-        },
+        "regimes": _written(learned),
+        "pairs": _written(paired),
     }
+
+
+def _written(learned: Learned) -> dict[str, object]:
+    return {
+        name: {"bias": round(bias, 4), "weights": {k: round(float(v), 4) for k, v in w.items()}}
+        for name, (bias, w) in learned.items()
+    }
+
+
+def _learn(gathered: Sequence[Example], names: Sequence[str]) -> Learned:
+    """One fit for each regime; where there is too little of one, of all."""
+    learned = {}
+    for name in REGIMES:
+        own = [one for one in gathered if one.regime == name]
+        if len(own) < 200:
+            own = list(gathered)
+        bias, weights = fit(own)
+        learned[name] = (bias, dict(zip(names, weights, strict=True)))
+    return learned
 
 
 def score(stream: Stream, content: dict[str, object], threshold: float, orders: int = 3) -> float:
@@ -196,12 +223,6 @@ def _judged(stream: Stream) -> list[Stream]:
     return [stream, stream.only("en")] if others else [stream]
 
 
-def lessons_of(stream: Stream, cache: Path | None, embed: EmbedSettings) -> list[Stream]:
-    """The stream, and where it has texts, the same as feeds give it."""
-    texts = any(row.text for row in stream.rows)
-    return [stream, *(stream.shortened(n, cache, embed) for n in SHORTENED if texts)]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
@@ -211,20 +232,26 @@ def main() -> None:
     )
     parser.add_argument("--leave-one-out", action="store_true")
     parser.add_argument("--threshold", type=float, default=THRESHOLD)
-    parser.add_argument("--model", help="as in embed.model; default: the packaged one")
     arguments = parser.parse_args()
-    embed = EmbedSettings(model=arguments.model)
-    reads = models.known(arguments.model).reads
-    streams = [load(path, arguments.cache, embed) for path in arguments.files]
-    lessons = {one.name: lessons_of(one, arguments.cache, embed) for one in streams}
+    streams = [load(path, arguments.cache) for path in arguments.files]
+    lessons = {
+        stream.name: [
+            stream,
+            *(
+                stream.shortened(chars, arguments.cache)
+                for chars in SHORTENED
+                if any(row.text for row in stream.rows)
+            ),
+        ]
+        for stream in streams
+    }
     for left_out in streams if arguments.leave_one_out else ():
         rest = [one for name, own in lessons.items() if name != left_out.name for one in own]
-        content = train(rest, threshold=arguments.threshold, reads=reads)
+        content = train(rest, threshold=arguments.threshold)
         for judged in _judged(left_out):
             f1 = score(judged, content, arguments.threshold)
             print(f"left out {judged.name}: {f1:.3f}", flush=True)
-    every = [one for own in lessons.values() for one in own]
-    content = train(every, threshold=arguments.threshold, reads=reads)
+    content = train([one for own in lessons.values() for one in own], threshold=arguments.threshold)
     for stream in streams:
         for judged in _judged(stream):
             f1 = score(judged, content, arguments.threshold)

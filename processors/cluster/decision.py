@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
-from processors.cluster import signals
+from processors.cluster import pairs, signals
+from processors.cluster.pairs import Chances
 from processors.cluster.piece import Piece
 from processors.cluster.story import Story
 from stream.errors import UsageError
 
 REGIMES = ("text", "headline", "unread", "across")
+_TEXT, _HEADLINE, _UNREAD, _ACROSS = range(len(REGIMES))
 SHIPPED = "decision"
 
 
@@ -41,6 +45,8 @@ class DecisionFile(Struct, forbid_unknown_fields=True):
     seed: int
     threshold: float  # log-odds from which an article joins
     regimes: dict[str, Regime]
+    # The same for two articles, by the signals of `pairs`; empty = stories are never mended.
+    pairs: dict[str, Regime] = {}
 
 
 class Decision(NamedTuple):
@@ -48,6 +54,7 @@ class Decision(NamedTuple):
     fingerprint: str
     rows: dict[str, tuple[float, list[float]]]
     reads: frozenset[str]
+    by_two: dict[str, tuple[float, list[float]]]  # for two articles; may be empty
 
     def score(self, piece: Piece, story: Story, measured: list[float]) -> float:
         """Log-odds, less the threshold: positive means that the article belongs."""
@@ -55,6 +62,28 @@ class Decision(NamedTuple):
         total = bias + sum(w * x for w, x in zip(weights, measured, strict=True))
         # Rounded: the last digits depend on the machine's way of adding, decisions must not.
         return round(total - self.file.threshold, 4)
+
+    def chances(self, pieces: Sequence[Piece]) -> Chances:
+        """For every two of them the chance that they are about the same, shape (n, n)."""
+        measured = pairs.measure(pieces)
+        kinds = np.array([[kind_of_two(a, b, self.reads) for b in pieces] for a in pieces])
+        scores = np.zeros(kinds.shape)
+        for number, name in enumerate(REGIMES):
+            chosen = kinds == number
+            if chosen.any():
+                bias, weights = self.by_two[name]
+                scores[chosen] = bias + measured[chosen] @ np.array(weights)
+        return np.around(1 / (1 + np.exp(-np.clip(scores, -30, 30))), 4)
+
+
+def kind_of_two(one: Piece, other: Piece, reads: frozenset[str]) -> int:
+    """The number of the regime for two articles."""
+    if all(not piece.lang or piece.lang in reads for piece in (one, other)):
+        same = one.lang == other.lang or not one.lang or not other.lang
+        if not same:
+            return _ACROSS
+        return _HEADLINE if one.headline_only or other.headline_only else _TEXT
+    return _UNREAD if one.lang == other.lang else _ACROSS
 
 
 def regime(piece: Piece, story: Story, reads: frozenset[str]) -> str:
@@ -93,18 +122,27 @@ def parse(data: bytes, origin: str) -> Decision:
         file = msgspec.json.decode(data, type=DecisionFile)
     except msgspec.MsgspecError as error:
         raise UsageError(f"{origin} is not a decision file: {error}") from error
+    rows = _rows(file.regimes, signals.NAMES, origin)
+    paired = _rows(file.pairs, pairs.PAIR_SIGNALS, origin) if file.pairs else {}
+    return Decision(
+        file, hashlib.blake2b(data, digest_size=6).hexdigest(), rows, frozenset(file.reads), paired
+    )
+
+
+def _rows(
+    regimes: dict[str, Regime], names: Sequence[str], origin: str
+) -> dict[str, tuple[float, list[float]]]:
+    """Bias and weights in the order of `names`."""
     rows: dict[str, tuple[float, list[float]]] = {}
     for name in REGIMES:
-        if name not in file.regimes:
+        if name not in regimes:
             raise UsageError(f"{origin} lacks the regime {name!r}; train it again")
-        one = file.regimes[name]
-        unknown = sorted(set(one.weights) - set(signals.NAMES))
+        one = regimes[name]
+        unknown = sorted(set(one.weights) - set(names))
         if unknown:
             raise UsageError(f"{origin} weighs unknown signals ({', '.join(unknown)})")
-        numbers = [one.bias, *(one.weights.get(signal, 0.0) for signal in signals.NAMES)]
+        numbers = [one.bias, *(one.weights.get(signal, 0.0) for signal in names)]
         if not all(math.isfinite(number) for number in numbers):
             raise UsageError(f"{origin} holds numbers that are not finite")
         rows[name] = (numbers[0], numbers[1:])
-    return Decision(
-        file, hashlib.blake2b(data, digest_size=6).hexdigest(), rows, frozenset(file.reads)
-    )
+    return rows

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from msgspec import Struct
-
-from processors.cluster import copies, signals
-from processors.cluster.clock import Clock
+from processors.cluster import copies, mend, pairs, signals
 from processors.cluster.decision import Decision
 from processors.cluster.piece import DAY, Piece, Vector, as_float32, language, read
-from processors.cluster.place import Shelf
 from processors.cluster.settings import ClusterSettings
-from processors.cluster.story import Story, new_id, open_story
+from processors.cluster.stock import Stock
+from processors.cluster.story import Story, new_id
 from processors.cluster.vocabulary import Vocabulary
 from stream.errors import BadRecord
 from stream.records import Article, Embedded, StoryChange
@@ -37,12 +34,6 @@ class Placement(NamedTuple):
     changes: list[StoryChange]
 
 
-class Seen(Struct, array_like=True):
-    revisions: list[str]
-    story: str
-    at: float  # the clock when it was last met
-
-
 class Judged(NamedTuple):
     """The candidates of one article with their scores, best first, and the similarity to the
     nearest thing said before."""
@@ -54,24 +45,17 @@ class Judged(NamedTuple):
         return next((score for score, one in self.ranked if one is story), None)
 
 
-class Lane:
+class Lane(Stock):
     """State and rules of one lane. `decide` gives the decision file for a model; it is asked for
     only when something has to be decided."""
 
     def __init__(
         self, number: int, settings: ClusterSettings, decide: Callable[[str], Decision]
     ) -> None:
-        self.number = number
+        super().__init__(number, settings.quiet_days * DAY, settings.seen_days * DAY)
         self.decide = decide
-        self.quiet = settings.quiet_days * DAY
-        self.remembers = settings.seen_days * DAY
         self.next = 0  # offset in `embedded`
         self.model, self.dims = "", 0
-        self.clock = Clock(leap=self.quiet)
-        self.shelf = Shelf()
-        self.known: dict[str, Piece] = {}  # by age; the content of recent articles
-        self.seen: dict[str, Seen] = {}  # by age
-        self.sketches = copies.Sketches()
         self.vocabularies: dict[str, Vocabulary] = {}
 
     # -- the two ways in -------------------------------------------------------------------------
@@ -105,13 +89,20 @@ class Lane:
         else:
             piece.seen = self.clock.advance(piece.time)
             self._forget()
-        for change in changes:
-            if change.kind in ("closed", "merged") and change.story in self.shelf.stories:
-                self.shelf.drop(self.shelf.stories[change.story])
         piece.copy_of = copy_of
+        vector = as_float32(piece.vector)
         old = self.known.get(piece.id)
+        for change in changes:
+            if change.kind == "closed" and change.story in self.shelf.stories:
+                self.shelf.drop(self.shelf.stories[change.story])
         if old is not None and (home := self.shelf.stories.get(old.story)) is not None:
             self._take_out(home, old)
+        if old is not None and _minor(old, piece, vector):
+            piece.around, piece.terms_around = old.around, old.terms_around
+        else:
+            self._look_around(piece, vector)
+        for change in changes:
+            self._follow(change, piece)
         self._put(piece, story)
         for change in changes:
             if change.kind == "relabelled" and change.story in self.shelf.stories:
@@ -142,29 +133,12 @@ class Lane:
         model cannot be compared, so a change of model closes every story."""
         changed = self.model not in ("", embedded.model)
         self.model, self.dims = embedded.model, embedded.dims
-        piece.seen = now = self.clock.advance(piece.time)
-        quiet: list[Story] = []
-        for story in self.shelf.stories.values():  # in the order in which they last grew
-            if not changed and story.seen >= now - self.quiet:
-                break
-            quiet.append(story)
-        quiet.sort(key=lambda story: story.id)  # as `adopt` finds them in a placement
-        for story in quiet:
-            self.shelf.drop(story)
+        piece.seen = self.clock.advance(piece.time)
+        quiet = self._close_quiet(everything=changed)
         if changed:
-            self.known.clear()
-            self.sketches = copies.Sketches()
-            self.shelf = Shelf()
+            self._forget_contents()
         self._forget()
         return [StoryChange(kind="closed", story=one.id) for one in quiet]
-
-    def _forget(self) -> None:
-        now = self.clock.now or 0.0
-        while self.known and (oldest := next(iter(self.known.values()))).seen < now - self.quiet:
-            del self.known[oldest.id]
-            self.sketches.remove(oldest.id)
-        while self.seen and next(iter(self.seen.values())).at < now - self.remembers:
-            del self.seen[next(iter(self.seen))]
 
     def _settle(self, piece: Piece, decision: Decision, changes: list[StoryChange]) -> Placement:
         old = self.known.get(piece.id)
@@ -172,6 +146,7 @@ class Lane:
         vector = as_float32(piece.vector)
         if old is not None and _minor(old, piece, vector):
             piece.copy_of = old.copy_of
+            piece.around, piece.terms_around = old.around, old.terms_around
             if (home := self.shelf.stories.get(old.story)) is not None:
                 self._take_out(home, old)
                 changes += self._put(piece, home.id)
@@ -187,6 +162,8 @@ class Lane:
         if original is not None:
             piece.copy_of = original.copy_of or original.id
         changes += self._moved(piece, home, story)
+        story, mended = self._mend(piece, judged, story, decision)
+        changes += mended
         changes += self._put(piece, story)
         novelty = 0.0 if piece.copy_of else round(min(1.0, max(0.0, 1.0 - judged.nearest)), 4)
         return Placement(piece.story, novelty, piece.copy_of, changes)
@@ -197,12 +174,17 @@ class Lane:
         nearest = 0.0
         read = not piece.lang or piece.lang in decision.reads
         rows = signals.measure(piece, vector, found, background)
+        _set_around(piece, rows)
         for story, measured in zip(found, rows, strict=True):
             ranked.append((decision.score(piece, story, measured), story))
             by = "nearest" if read else "terms_nearest"
             nearest = max(nearest, measured[signals.NAMES.index(by)])
         ranked.sort(key=lambda pair: (-pair[0], pair[1].id))
         return Judged(ranked, nearest)
+
+    def _look_around(self, piece: Piece, vector: Vector) -> None:
+        found, background = self.shelf.candidates(piece, vector)
+        _set_around(piece, signals.measure(piece, vector, found, background))
 
     def _choose(
         self, piece: Piece, judged: Judged, original: Piece | None, home: Story | None
@@ -238,38 +220,40 @@ class Lane:
         self.shelf.drop(home)
         return [StoryChange(kind="merged", story=home.id, into=into)]
 
-    # -- changes of state ------------------------------------------------------------------------
-
-    def _take_out(self, story: Story, piece: Piece) -> None:
-        story.remove(piece)
-        self.sketches.remove(piece.id)
-        self.shelf.refresh(story)
-
-    def _put(self, piece: Piece, story_id: str | None) -> list[StoryChange]:
-        """Into that story, or a new one when it is None or not open any more."""
+    def _mend(
+        self, piece: Piece, judged: Judged, story_id: str | None, decision: Decision
+    ) -> tuple[str | None, list[StoryChange]]:
+        """What the article, about to join that story, shows about it: that it is two, or one with
+        another. Returns where the article goes then, and what changed."""
         story = self.shelf.stories.get(story_id) if story_id is not None else None
-        if story is None:
-            name = story_id or new_id(self.number, piece.id, piece.revision)
-            story = open_story(name, piece, self.shelf.next_row())
-            changes = [StoryChange(kind="created", story=story.id, label=story.label)]
-        elif story.add(piece):
-            changes = [StoryChange(kind="relabelled", story=story.id, label=story.label)]
-        else:
-            changes = []
-        self.shelf.put(story)
-        self._remember(piece, story.id)
-        return changes
+        if story is None or piece.copy_of is not None or not decision.by_two:
+            return story_id, []
+        own = [one for one in self.members(story) if one.copy_of is None]
+        if pairs.due(len(own) + 1):
+            leaving = mend.leaving([*own, piece], decision)
+            if leaving:
+                into = new_id(self.number, piece.id, f"{piece.revision}\0split")
+                changes = self._split(story, leaving, into)
+                return (into if piece in leaving else story.id), changes
+        for _, other in mend.likely(judged.ranked, story):
+            others = [one for one in self.members(other) if one.copy_of is None]
+            if mend.same([*own, piece], others, decision):
+                gone, kept = sorted((story, other), key=lambda one: (one.size, one.id))
+                return kept.id, self._merge(gone, kept)
+        return story_id, []
 
-    def _remember(self, piece: Piece, story: str) -> None:
-        piece.story = story
-        self.known.pop(piece.id, None)
-        self.known[piece.id] = piece
-        self.sketches.remove(piece.id)
-        self.sketches.add(piece.id, piece.sketch)
-        seen = self.seen.pop(piece.id, None) or Seen([], story, piece.seen)
-        seen.revisions.append(piece.revision)
-        seen.story, seen.at = story, piece.seen
-        self.seen[piece.id] = seen
+    def _follow(self, change: StoryChange, piece: Piece) -> None:
+        """Do what a logged change of stories says, the article in hand aside."""
+        story = self.shelf.stories.get(change.story)
+        if story is None or change.into is None:
+            return
+        if change.kind == "split":
+            others = [self.known[one] for one in change.articles if one in self.known]
+            self._split(story, [one for one in others if one.id != piece.id], change.into)
+        elif change.kind == "merged" and not story.size:
+            self.shelf.drop(story)
+        elif change.kind == "merged" and (kept := self.shelf.stories.get(change.into)) is not None:
+            self._merge(story, kept)
 
     def _count(self, piece: Piece, terms: list[str]) -> None:
         self.vocabularies.setdefault(piece.lang, Vocabulary()).add(terms)
@@ -280,3 +264,18 @@ def _minor(old: Piece, new: Piece, vector: Vector) -> bool:
         copies.resemblance(old.sketch, new.sketch) >= MINOR_RESEMBLANCE
         or float(as_float32(old.vector) @ vector) >= MINOR_COSINE
     )
+
+
+# How near an article is to stories that it does not belong to: the mean over all candidates but the
+# best, taken for these while there are few.
+AROUND_PRIOR, TERMS_PRIOR, PRIOR_WEIGHT = 0.3, 0.05, 2
+_NEAREST, _TERMS = signals.NAMES.index("nearest"), signals.NAMES.index("terms_nearest")
+
+
+def _set_around(piece: Piece, rows: Sequence[Sequence[float]]) -> None:
+    def without_best(values: list[float], prior: float) -> float:
+        others = sorted(values)[:-1]
+        return round((sum(others) + PRIOR_WEIGHT * prior) / (len(others) + PRIOR_WEIGHT), 4)
+
+    piece.around = without_best([row[_NEAREST] for row in rows], AROUND_PRIOR)
+    piece.terms_around = without_best([row[_TERMS] for row in rows], TERMS_PRIOR)

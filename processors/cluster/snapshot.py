@@ -18,13 +18,14 @@ import numpy as np
 from msgspec import Struct
 
 from processors.cluster.clock import Clock
-from processors.cluster.lane import Lane, Seen
+from processors.cluster.lane import Lane
 from processors.cluster.piece import Piece, Vector
+from processors.cluster.stock import Seen
 from processors.cluster.story import Story
 from processors.cluster.vocabulary import Vocabulary
 
 # Raise when a field below, or what is kept in a piece or a story, changes its meaning.
-FORMAT = 2
+FORMAT = 3
 KEPT = 2
 MAGIC = b"dateline cluster snapshot\n"
 
@@ -144,6 +145,7 @@ def _unpack(body: _Body, lane: Lane, next_offset: int) -> None:
     lane.seen, lane.vocabularies, lane.known = body.seen, body.vocabularies, known
     for piece in known.values():
         lane.sketches.add(piece.id, piece.sketch)
+        lane.inside.setdefault(piece.story, {})[piece.id] = None
     lane.shelf.restore(body.stories, body.free, body.cells)
 
 

@@ -122,6 +122,47 @@ class Story(Struct, gc=False):
         self._sum(self.total - as_float32(piece.vector))
         self.newest = [one for one in self.newest if one.id != piece.id]
 
+    def absorb(self, other: Story) -> bool:
+        """Take in all of another story; returns whether the label changed."""
+        self.size += other.size
+        for lang, count in other.langs.items():
+            self.langs[lang] = self.langs.get(lang, 0) + count
+        self.seen = max(self.seen, other.seen)
+        if other.dated:
+            self.first = min(self.first, other.first) if self.dated else other.first
+            self.last = max(self.last, other.last) if self.dated else other.last
+            self.dated = True
+        counts = dict(self.holding)
+        terms = dict(self.terms)
+        for term, weight in other.terms.items():
+            terms[term] = terms.get(term, 0.0) + weight
+        for term, count in other.holding.items():
+            counts[term] = counts.get(term, 0) + count
+        self.terms, self.counts = terms, counts
+        self.originals += other.originals
+        self.headlines += other.headlines
+        for held, added in ((self.names, other.names), (self.numbers, other.numbers)):
+            for one, count in added.items():
+                held[one] = held.get(one, 0) + count
+        self._weigh()
+        for term in other.found_by:
+            if len(self.found_by) < MAX_FOUND_BY:
+                self.found_by[term] = None
+        self._sum(self.total + other.total)
+        both = sorted([*self.newest, *other.newest], key=lambda piece: (piece.seen, piece.id))
+        self.newest = both[-NEWEST:]
+        return self._relabel()
+
+    def label_again(self) -> bool:
+        """Choose another label when its article left; returns whether the label changed."""
+        if any(one.id == self.label_article for one in self.newest):
+            return False
+        before, self.label_article = self.label, ""
+        self.label = ""
+        self._relabel()
+        self.label = self.label or before
+        return self.label != before
+
     def _sum(self, total: Vector) -> None:
         self.total, self.length = total, float(np.sqrt(np.dot(total, total)))
 
@@ -134,15 +175,24 @@ class Story(Struct, gc=False):
             self._count_terms(piece, sign)
         self.originals += sign
         self.headlines += sign * piece.headline_only
-        half, self.core = self.originals / 2, {}
-        if half > 1:
-            self.core = {t: self.terms[t] for t, count in self.counts.items() if count >= half}
-        self.core_weight = sum((self.core if half > 1 else self.terms).values())
         for counts, found in ((self.names, piece.names), (self.numbers, piece.numbers)):
             for one in found:
                 counts[one] = counts.get(one, 0) + sign
                 if counts[one] <= 0:
                     del counts[one]
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """What follows from the counts; they are kept within bounds."""
+        if len(self.terms) > 2 * KEPT_TERMS:
+            heaviest = sorted(self.terms.items(), key=lambda pair: (-pair[1], pair[0]))
+            self.terms = dict(heaviest[:KEPT_TERMS])
+            self.counts = {term: self.counts[term] for term in self.terms}
+        half, self.core = self.originals / 2, {}
+        if half > 1:
+            self.core = {t: self.terms[t] for t, count in self.counts.items() if count >= half}
+        self.core_weight = sum((self.core if half > 1 else self.terms).values())
+        for counts in (self.names, self.numbers):
             if len(counts) > 2 * KEPT_TERMS:
                 common = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
                 counts.clear()
@@ -160,10 +210,6 @@ class Story(Struct, gc=False):
             else:
                 self.terms.pop(term, None)
                 self.counts.pop(term, None)
-        if len(self.terms) > 2 * KEPT_TERMS:
-            heaviest = sorted(self.terms.items(), key=lambda pair: (-pair[1], pair[0]))
-            self.terms = dict(heaviest[:KEPT_TERMS])
-            self.counts = {term: self.counts[term] for term in self.terms}
 
     def _relabel(self) -> bool:
         """Choose the headline nearest the centre, among the newest and the one that holds."""
