@@ -29,6 +29,8 @@ from processors.cluster.lane import Judged, Lane
 from processors.cluster.piece import Piece, Vector
 from processors.cluster.settings import ClusterSettings
 from processors.cluster.story import Story
+from processors.embed import models
+from processors.embed.settings import EmbedSettings
 from stream.records import Embedded, StoryChange, decode
 
 SEED = 20210701
@@ -150,10 +152,14 @@ def fit(examples: Sequence[Example], ridge: float = RIDGE) -> tuple[float, NDArr
 
 
 def train(
-    streams: Sequence[Stream], rounds: int = ROUNDS, threshold: float = THRESHOLD
+    streams: Sequence[Stream],
+    rounds: int = ROUNDS,
+    threshold: float = THRESHOLD,
+    reads: Sequence[str] = ("en",),
 ) -> dict[str, object]:
-    """The decision as the JSON object of a decision file."""
-    start = _file({name: (-1.0, {}) for name in REGIMES}, {}, streams, threshold)
+    """The decision as the JSON object of a decision file; `reads` = the languages whose vectors
+    mean something."""
+    start = _file({name: (-1.0, {}) for name in REGIMES}, {}, streams, threshold, reads)
     decision = parse(json.dumps(start).encode(), "start")
     gathered: list[Example] = []
     paired: list[Example] = []
@@ -167,17 +173,21 @@ def train(
         # What mends stories comes last: nothing of the above is learned from mended ones.
         last = turn == rounds - 1
         by_two = _learn(paired, pairs.PAIR_SIGNALS) if last else {}
-        content = _file(_learn(gathered, signals.NAMES), by_two, streams, threshold)
+        content = _file(_learn(gathered, signals.NAMES), by_two, streams, threshold, reads)
         decision = parse(json.dumps(content).encode(), "learned")
     return content
 
 
 def _file(
-    learned: Learned, paired: Learned, streams: Sequence[Stream], threshold: float
+    learned: Learned,
+    paired: Learned,
+    streams: Sequence[Stream],
+    threshold: float,
+    reads: Sequence[str],
 ) -> dict[str, object]:
     return {
         "model": streams[0].model,
-        "reads": ["en"],
+        "reads": list(reads),
         "made_by": "bench/train_cluster.py",
         "data": [f"{s.name}: {len(s.rows)} articles" for s in streams],
         "seed": SEED,
@@ -223,6 +233,12 @@ def _judged(stream: Stream) -> list[Stream]:
     return [stream, stream.only("en")] if others else [stream]
 
 
+def lessons_of(stream: Stream, cache: Path | None, embed: EmbedSettings) -> list[Stream]:
+    """The stream, and where it has texts, the same as feeds give it."""
+    texts = any(row.text for row in stream.rows)
+    return [stream, *(stream.shortened(n, cache, embed) for n in SHORTENED if texts)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
@@ -232,26 +248,20 @@ def main() -> None:
     )
     parser.add_argument("--leave-one-out", action="store_true")
     parser.add_argument("--threshold", type=float, default=THRESHOLD)
+    parser.add_argument("--model", help="as in embed.model; default: the packaged one")
     arguments = parser.parse_args()
-    streams = [load(path, arguments.cache) for path in arguments.files]
-    lessons = {
-        stream.name: [
-            stream,
-            *(
-                stream.shortened(chars, arguments.cache)
-                for chars in SHORTENED
-                if any(row.text for row in stream.rows)
-            ),
-        ]
-        for stream in streams
-    }
+    embed = EmbedSettings(model=arguments.model)
+    reads = models.known(arguments.model).reads
+    streams = [load(path, arguments.cache, embed) for path in arguments.files]
+    lessons = {one.name: lessons_of(one, arguments.cache, embed) for one in streams}
     for left_out in streams if arguments.leave_one_out else ():
         rest = [one for name, own in lessons.items() if name != left_out.name for one in own]
-        content = train(rest, threshold=arguments.threshold)
+        content = train(rest, threshold=arguments.threshold, reads=reads)
         for judged in _judged(left_out):
             f1 = score(judged, content, arguments.threshold)
             print(f"left out {judged.name}: {f1:.3f}", flush=True)
-    content = train([one for own in lessons.values() for one in own], threshold=arguments.threshold)
+    every = [one for own in lessons.values() for one in own]
+    content = train(every, threshold=arguments.threshold, reads=reads)
     for stream in streams:
         for judged in _judged(stream):
             f1 = score(judged, content, arguments.threshold)
