@@ -44,6 +44,8 @@ KOREA = {
     "warmbier": "warmbier",
 }
 CACHE = Path(tempfile.gettempdir()) / "dateline-bench"
+# How events are given, see `clusters`.
+WAYS = ("k1", "k2", "k4", "described", "full")
 # A cluster is worth registering when it goes on for at least so many articles.
 MIN_CLUSTER = 6
 CHAIN = ("kim-moon-panmunjom", "kim-trump-singapore", "kim-trump-hanoi", "kim-trump-dmz")
@@ -152,13 +154,14 @@ def example(one: Article) -> Example:
     return Example(title=one.title, text=one.text[:8000], published=one.published, lang=one.lang)
 
 
-def clusters(data: Path, name: str, how: str) -> Task:
-    """Events made from the clusters of a labelled set.
+def clusters(path: Path, how: str, given_in: str | None = "en") -> Task:
+    """Events made from the clusters of a labelled stream.
 
     `how`: "k1" "k2" "k4" = title and that many examples; "described" = title and two sentences;
-    "full" = the same with names and a window.
+    "full" = the same with names and a window. `given_in`: the analyst's language, in which these
+    are (None = any).
     """
-    found = rows(data / "clustering" / f"{name}.jsonl")
+    found = rows(path)
     articles = [article(row, n) for n, row in enumerate(found)]
     about = {one.id: {str(row["cluster"])} for one, row in zip(articles, found, strict=True)}
     grouped: dict[str, list[Article]] = defaultdict(list)
@@ -166,8 +169,7 @@ def clusters(data: Path, name: str, how: str) -> Task:
         grouped[str(row["cluster"])].append(one)
     definitions, used = [], set[str]()
     for cluster, members in sorted(grouped.items()):
-        # What an analyst would give is in the analyst's language.
-        readable = [one for one in members if one.lang in (None, "en")]
+        readable = [one for one in members if given_in is None or one.lang in (None, given_in)]
         if len(members) < MIN_CLUSTER or len(readable) < 4:
             continue
         k = int(how[1:]) if how.startswith("k") else 1
@@ -175,7 +177,7 @@ def clusters(data: Path, name: str, how: str) -> Task:
         used |= {one.id for one in picked}
         definitions.append(_made(cluster, picked, members, how))
     rest = [one for one in articles if one.id not in used]
-    return Task(f"{name}:{how}", definitions, rest, about)
+    return Task(f"{path.stem}:{how}", definitions, rest, about)
 
 
 def _made(id_: str, picked: list[Article], members: list[Article], how: str) -> Definition:
@@ -283,7 +285,7 @@ def tasks(data: Path) -> list[Task]:
     found = [korea(data)]
     found += [korea_examples(data, k, windows) for k in (1, 2, 4) for windows in (False, True)]
     for name in ("localnews-dev", "ecbplus-train", "og2021-dev"):
-        found += [clusters(data, name, how) for how in ("k1", "k2", "k4", "described", "full")]
+        found += [clusters(data / "clustering" / f"{name}.jsonl", how) for how in WAYS]
     return found
 
 
