@@ -24,6 +24,8 @@ from stream.records import Article, Decision, Signal
 CANDIDATES = 6
 # With an encoder at hand: one batch of it.
 REREAD = 32
+# Signals about names that tell related events apart.
+RIVALRY = ("own", "opening", "people")
 # Of an example's title, to know it by.
 TITLE_CHARS = 60
 # With more events than this only those with any sign of life are looked at closely.
@@ -170,6 +172,9 @@ class Judge:
         """With its reasons, or without them."""
         event = self.table.events[one.at]
         rival = next((other for other in judged[:2] if other.at != one.at), None)
+        if rival and len(judged) < len(self.table.events):
+            # Of events that were not looked at only this is known: they are less likely.
+            rival = rival if decision.probability(rival.score) >= self._settings.keep else None
         chance = decision.probability(one.score)
         other = decision.probability(rival.score) if rival else None
         found = Decision(
@@ -190,7 +195,9 @@ class Judge:
         if full:
             regime = article.regimes[event.listed]
             about = (event, self.table, article.reading, article.spoken, article.day, regime)
-            said = notes(one.values, *about)
+            # What counts nothing in this regime is no reason.
+            silent = [name for name in RIVALRY if not one.contributions[name]]
+            said = notes(one.values | dict.fromkeys(silent, 0.0), *about)
             if "examples" in said and regime != "unread":
                 said["examples"] = f"close to the example “{self._nearest(event, article)}”"
             more = dict[str, float]()
