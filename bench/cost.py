@@ -57,7 +57,7 @@ def memory() -> float:
 
 
 def exact_scan(stories: int, timed: int) -> float:
-    """ms of processor time for one exact float32 product over that many centres and the 24 highest of it."""
+    """ms of processor time for one exact product over that many centres, and its 24 highest."""
     centres = np.random.default_rng(1).standard_normal((stories, DIMS)).astype(np.float32)
     rows = centres[: min(20, timed)].copy()
     started = time.process_time()
