@@ -13,7 +13,8 @@ import pytest
 def test_one_thread_is_asked_for_before_numpy_starts_its_own(
     given: dict[str, str], expected: str
 ) -> None:
-    look = "import os, sys, dateline; print('numpy' in sys.modules, os.environ['OPENBLAS_NUM_THREADS'])"
+    numpy, threads = "'numpy' in sys.modules", "os.environ['OPENBLAS_NUM_THREADS']"
+    look = f"import os, sys, dateline; print({numpy}, {threads})"
     kept = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     done = subprocess.run(
         [sys.executable, "-c", look], env=kept | given, capture_output=True, text=True, check=True
