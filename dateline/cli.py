@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from dateline.commands import alerts, bench, dead, events, feeds, operate, shared, try_out
+from dateline.commands import (
+    alerts,
+    bench,
+    calibrate,
+    dead,
+    events,
+    feeds,
+    operate,
+    shared,
+    try_out,
+)
 
 app = typer.Typer(
     name="dateline",
@@ -42,6 +52,7 @@ def _program(
 
 try_out.register(app)
 operate.register(app)
+calibrate.register(app)
 app.add_typer(feeds.app, name="feeds", help="The feeds to poll.")
 app.add_typer(events.app, name="events", help="The events to match.")
 app.add_typer(alerts.app, name="alerts", help="What analysts were told.")

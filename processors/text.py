@@ -8,6 +8,7 @@ scripts and punctuation rather than about English; the two word lists below are 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -61,16 +62,35 @@ _MONTHS = {
     for name in names_
 }
 
-_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U000323af"
+# Thai, Lao, Burmese and Khmer: letters and vowel signs, words not set apart either.
+_RUNNING = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+# A character of these says little by itself; two of Chinese are a word, four of Thai a syllable
+# or two.
+_PAIR, _SYLLABLES = 2, 4
+# Signs that stand on the letter before them and belong to its word (not those for pictures).
+_MARKS = "".join(
+    re.escape(chr(code))
+    for code in range(0x300, 0xFE00)
+    if unicodedata.category(chr(code)) in ("Mn", "Mc")
+)
+# What the same word has or lacks: Arabic vowel signs and its stretched line, Hebrew points, and
+# the dot that a Turkish İ leaves behind.
+_OPTIONAL = dict.fromkeys(
+    [*range(0x64B, 0x653), 0x670, 0x640, *range(0x5B0, 0x5BE), 0x5BF, 0x5C1, 0x5C2, 0x307]
+)
+_WIDE = re.compile("[\uff01-\uff9f]")
 # The {1,8} keep a run of a million stops or quotes linear.
 _STOP_MARK = re.compile(
-    r"[.!?…]{1,8}[\"'”’»)\]]{0,4}(?=\s|$)|[。！？]{1,8}[」』”’）]{0,4}|\n[ \t\r]{0,40}\n|\n"
+    r"[.!?…؟۔।]{1,8}[\"'”’»)\]]{0,4}(?=\s|$)|[。！？]{1,8}[」』”’）]{0,4}|\n[ \t\r]{0,40}\n|\n"
 )
 _LAST_WORD = re.compile(r"[\w.]+$")
 _LABEL_LINE = re.compile(r"[^\s:：]{2,20}[:：] ?[^.!?\n]{1,40}")
 _WORD = re.compile(r"\w+(?:[-'’.&]\w+)*")
-_TERM = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_LETTER = rf"[^\W_{_CJK}{_RUNNING}]"
+_TERM = re.compile(rf"[{_CJK}]+|[{_RUNNING}]+|{_LETTER}+(?:[{_MARKS}]+{_LETTER}*)*")
 _CJK_FIRST = re.compile(rf"[{_CJK}]")
+_RUNNING_FIRST = re.compile(rf"[{_RUNNING}]")
 _POSSESSIVE = re.compile(r"['’]s$")
 _NUMBER = re.compile(r"(?<![\w.,])\d{1,15}(?:[.,]\d{1,15})*(?![\w])")
 _MONTH_WORD = "|".join(sorted(_MONTHS, key=len, reverse=True))
@@ -276,12 +296,29 @@ def day_distance(day: date, starts: date | None, ends: date | None) -> int:
 
 
 def terms(text: str) -> list[str]:
-    """Lower-case words without stop words, in order; Chinese, Japanese and Korean as pairs of
-    neighbouring characters, since their words are not set apart."""
+    """Lower-case words without stop words, in order; where words are not set apart, runs of
+    neighbouring characters: pairs in Chinese, Japanese and Korean, fours in Thai, Lao, Burmese
+    and Khmer."""
+    text = text[:MAX_CHARS]
+    if not text.isascii():
+        # One spelling for each: composed letters, and no letters of double width.
+        text = unicodedata.normalize("NFKC" if _WIDE.search(text) else "NFC", text)
     found: list[str] = []
-    for word in _TERM.findall(text[:MAX_CHARS]):
-        if not word.isascii() and _CJK_FIRST.match(word):
-            found += [word[i : i + 2] for i in range(len(word) - 1)] or [word]
-        elif len(folded := word.casefold()) <= MAX_TERM and folded not in STOP:
+    for word in _TERM.findall(text):
+        if word.isascii():
+            folded = word.lower()
+        elif _CJK_FIRST.match(word):
+            found += _runs_of(word, _PAIR)
+            continue
+        elif _RUNNING_FIRST.match(word):
+            found += _runs_of(word, _SYLLABLES)
+            continue
+        else:
+            folded = word.casefold().translate(_OPTIONAL)
+        if folded and len(folded) <= MAX_TERM and folded not in STOP:
             found.append(folded)
     return found
+
+
+def _runs_of(word: str, size: int) -> list[str]:
+    return [word[i : i + size] for i in range(len(word) - size + 1)] or [word]

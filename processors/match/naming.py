@@ -14,7 +14,10 @@ from typing import NamedTuple
 from stream.records import Name
 
 _TOKEN = re.compile(r"[^\W_]+")
-_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]")
+# Korean sets words apart, but its particles stand on the name.
+_UNSPACED = re.compile(
+    "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"
+)
 # "Kim" alone may be anybody: it counts half until the article has the full name.
 UNCONFIRMED = 0.5
 # Names of one word that may stand apart in a text have at least so many letters.

@@ -11,8 +11,10 @@ import pytest
 from msgspec import Raw, structs
 
 from processors.cluster.clock import Clock
-from processors.cluster.decision import load
-from processors.cluster.piece import DAY, as_float32
+from processors.cluster.decision import load, regime
+from processors.cluster.piece import DAY, Piece, as_float32, read
+from processors.cluster.story import open_story
+from processors.cluster.vocabulary import Vocabulary
 from stream.errors import BadRecord, UsageError
 from stream.records import Article, Embedded, Placed, encode
 from tests.processors.cluster_world import (
@@ -344,3 +346,29 @@ def test_article_without_any_optional_field_is_placed() -> None:
     one = Embedded(article=Raw(encode(bare)), model="words@1", dims=2, vector=b"\x00\x3c\x00\x00")
     given = record(article(1, "x"), 0)._replace(value=encode(one))
     assert len(placed(stage(), [given])) == 1
+
+
+@pytest.mark.parametrize(
+    ("lang_of_it", "members", "expected"),
+    [
+        ("en", ["en"], "headline"),
+        ("fr", ["en"], "across"),
+        ("fr", ["en", "fr"], "headline"),
+        ("fr", ["en", ""], "headline"),  # perhaps it is French
+        ("", ["en"], "headline"),
+        ("xx", ["xx"], "unread"),
+        ("xx", ["en"], "across"),
+        ("en", ["xx"], "across"),
+    ],
+)
+def test_two_languages_have_weights_of_their_own_even_when_both_are_read(
+    lang_of_it: str, members: list[str], expected: str
+) -> None:
+    def in_language(number: int, lang: str) -> Piece:
+        one = structs.replace(article(number, "Ferry aground"), lang=lang or None)
+        return read(embedded(one), one, Vocabulary())[0]
+
+    opened = open_story("s", in_language(0, members[0]), 0)
+    for number, lang in enumerate(members[1:], 1):
+        opened.add(in_language(number, lang))
+    assert regime(in_language(9, lang_of_it), opened, frozenset({"en", "fr"})) == expected

@@ -93,6 +93,30 @@ def test_terms_are_words_in_lower_case_and_pairs_of_cjk_characters() -> None:
     assert terms("The DMZ, and 金正恩 met") == ["dmz", "金正", "正恩", "met"]
 
 
+def test_a_vowel_sign_does_not_cut_a_word() -> None:
+    assert terms("प्रधानमंत्री ने ब्याज") == ["प्रधानमंत्री", "ने", "ब्याज"]
+    assert terms("مُحَمَّد محمد محـمد") == ["محمد"] * 3
+    assert terms("cafe\u0301 café") == ["café"] * 2
+    assert terms("I ❤️ tea") == ["tea"]
+
+
+def test_where_words_are_not_set_apart_terms_are_runs_of_characters() -> None:
+    assert terms("ชายแดน") == ["ชายแ", "ายแด", "ยแดน"]
+    assert terms("ពូ និង ABC") == ["ពូ", "និង", "abc"]
+    assert terms("佐々木がＩＯＣ会長と") == ["佐々", "々木", "木が", "ioc", "会長", "長と"]
+    assert terms("항만 시") == ["항만", "시"]
+
+
+def test_the_same_word_is_the_same_term_in_any_case() -> None:
+    assert len(set(terms("İstanbul ISTANBUL istanbul"))) == 1
+    assert len(set(terms("МОСКВА Москва"))) == 1
+
+
+def test_sentences_end_by_the_marks_of_other_scripts() -> None:
+    assert sentences("هل وصل؟ نعم.") == ["هل وصل؟", "نعم."]
+    assert sentences("वह आया। सब गए।") == ["वह आया।", "सब गए।"]
+
+
 def test_numbers_keep_their_separators() -> None:
     assert [n.text for n in numbers("1,200 of 3.5 and 7.")] == ["1,200", "3.5", "7"]
 
@@ -111,7 +135,24 @@ def test_every_span_is_verbatim(text: str) -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["a", "A", ".", '."', "\n", "A a ", "1,", "金", "A-", "\0", "Jan ", " ", "2018-", "A.B. "],
+    [
+        "a",
+        "A",
+        ".",
+        '."',
+        "\n",
+        "A a ",
+        "1,",
+        "金",
+        "ก",
+        "أَ",
+        "A-",
+        "\0",
+        "Jan ",
+        " ",
+        "2018-",
+        "A.B. ",
+    ],
 )
 def test_a_megabyte_of_anything_is_read_in_bounded_pieces(unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
