@@ -22,6 +22,7 @@ from dashboard.desk import Desk, render
 from dashboard.explain import Explainer, Explaining
 from dashboard.guard import HEADERS, Guard
 from dashboard.settings import DashboardSettings
+from processors.match.words import needed
 
 _HERE = Path(__file__).parent
 _say = structlog.get_logger("dateline.desk")
@@ -84,6 +85,7 @@ def _templates() -> jinja2.Environment:
         "signal_name": words.signal_name,
         "signed": words.signed,
         "pushes": charts.pushes,
+        "needed": needed,
     }
     environment.filters.update(filters)
     environment.globals.update(window=words.window, span=words.span)

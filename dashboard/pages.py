@@ -151,6 +151,7 @@ def story(request: Request) -> Response:
             members=stories.members(connection, story_id, MOST_MEMBERS),
             most=MOST_MEMBERS,
             matched=stories.events_of(connection, story_id),
+            chain=stories.chain(connection, found),
         )
     return HTMLResponse(page)
 

@@ -245,7 +245,9 @@ stories = sa.Table(
     Column("label", Text, nullable=False),
     Column("state", Text, nullable=False),  # open | closed | merged
     Column("merged_into", Text),
+    Column("continues", Text),  # the story before it in a chain, closed when this one began
     *_log_position(),
+    Index("ix_stories_continues", "continues"),
 )
 
 events = sa.Table(

@@ -60,15 +60,15 @@ v_stories = View(
     {
         "story_id": Text, "label": Text, "state": Text, "first_published": UtcDateTime,
         "last_published": UtcDateTime, "articles": Integer, "outlets": Integer,
-        "independent_sources": Integer, "merged_into": Text,
+        "independent_sources": Integer, "merged_into": Text, "continues": Text,
     },
     f"""
     SELECT s.id AS story_id, s.label, s.state, MIN(a.event_time) AS first_published,
            MAX(a.event_time) AS last_published, COUNT(a.id) AS articles,
            COUNT(DISTINCT a.outlet) AS outlets, {_INDEPENDENT} AS independent_sources,
-           s.merged_into
+           s.merged_into, s.continues
       FROM stories s LEFT JOIN articles a ON a.story_id = s.id
-     GROUP BY s.id, s.label, s.state, s.merged_into
+     GROUP BY s.id, s.label, s.state, s.merged_into, s.continues
     """,  # noqa: S608
 )  # fmt: skip
 

@@ -82,6 +82,7 @@ class StoryChange(Struct, kw_only=True, omit_defaults=True):
     into: str | None = None  # merged: the survivor; split: the new story
     label: str | None = None
     articles: list[str] = []  # split: the article ids that move
+    continues: str | None = None  # created: the closed story that it would have joined
 
 
 class Placed(Struct, kw_only=True, tag="placed", tag_field="type", omit_defaults=True):

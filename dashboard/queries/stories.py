@@ -75,6 +75,33 @@ def members(connection: sa.Connection, story_id: str, limit: int) -> list[Row]:
     return tops
 
 
+# A saga longer than that is read from its nearest parts on.
+MOST_LINKS = 12
+
+
+def chain(connection: sa.Connection, story: Row) -> list[Row]:
+    """The stories that this one continues and those that continue it, earliest first, itself
+    between them; empty when it stands alone."""
+    t = tables.stories.c
+    before, after = list[str](), list[str]()
+    link = story["continues"]
+    while link and link not in before and len(before) < MOST_LINKS:
+        before.append(link)
+        link = connection.execute(sa.select(t.continues).where(t.id == link)).scalar()
+    ends = [story["story_id"]]
+    while ends and len(after) < MOST_LINKS:
+        ends = list(connection.execute(
+            sa.select(t.id).where(t.continues.in_(ends), t.merged_into.is_(None)).order_by(t.id)
+        ).scalars())  # fmt: skip
+        after += [one for one in ends if one not in after]
+    if not before and not after:
+        return []
+    wanted = [*reversed(before), story["story_id"], *after[:MOST_LINKS]]
+    found = views.rows(connection, sa.select(views.stories).where(_s.story_id.in_(wanted)))
+    by_id = {row["story_id"]: row for row in found}
+    return [by_id[one] for one in wanted if one in by_id]
+
+
 def _inside(story_id: str) -> sa.Select[tuple[str]]:
     """Ids of the articles of a story: through the table, whose index the view hides."""
     return sa.select(tables.articles.c.id).where(tables.articles.c.story_id == story_id)

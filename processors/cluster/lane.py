@@ -26,6 +26,12 @@ MINOR_RESEMBLANCE, MINOR_COSINE = 0.5, 0.9
 # its own one is that clearly wrong: readers and alerts already point at the old place.
 MOVE_MARGIN, EVICT_BELOW = 2.0, -3.0
 
+# A new story is said to continue a closed one that explains its first article e times better than
+# a new one would: with windows of three days so that sagas have rests, 6 of 7 such links on
+# localnews-dev join what has one label (0: 11 of 12, but 39 links on og2021-dev, half of them
+# between strangers, against 14).
+CONTINUES_FROM = 1.0
+
 
 class Placement(NamedTuple):
     story: str
@@ -40,6 +46,7 @@ class Judged(NamedTuple):
 
     ranked: list[tuple[float, Story]]
     nearest: float
+    background: float
 
     def score(self, story: Story) -> float | None:
         return next((score for score, one in self.ranked if one is story), None)
@@ -94,7 +101,7 @@ class Lane(Stock):
         old = self.known.get(piece.id)
         for change in changes:
             if change.kind == "closed" and change.story in self.shelf.stories:
-                self.shelf.drop(self.shelf.stories[change.story])
+                self._close(self.shelf.stories[change.story])
         if old is not None and (home := self.shelf.stories.get(old.story)) is not None:
             self._take_out(home, old)
         if old is not None and _minor(old, piece, vector):
@@ -164,7 +171,10 @@ class Lane(Stock):
         changes += self._moved(piece, home, story)
         story, mended = self._mend(piece, judged, story, decision)
         changes += mended
-        changes += self._put(piece, story)
+        opened = self._put(piece, story)
+        if opened and opened[0].kind == "created":
+            opened[0].continues = self._continued(piece, vector, judged, decision)
+        changes += opened
         novelty = 0.0 if piece.copy_of else round(min(1.0, max(0.0, 1.0 - judged.nearest)), 4)
         return Placement(piece.story, novelty, piece.copy_of, changes)
 
@@ -180,7 +190,20 @@ class Lane(Stock):
             by = "nearest" if read else "terms_nearest"
             nearest = max(nearest, measured[signals.NAMES.index(by)])
         ranked.sort(key=lambda pair: (-pair[0], pair[1].id))
-        return Judged(ranked, nearest)
+        return Judged(ranked, nearest, background)
+
+    def _continued(
+        self, piece: Piece, vector: Vector, judged: Judged, decision: Decision
+    ) -> str | None:
+        """The closed story that the article would surely have joined, were it still open."""
+        closed = self.archive.near(vector)
+        if not closed:
+            return None
+        every = [*closed, *(story for _, story in judged.ranked)]  # the open ones are its rivals
+        rows = signals.measure(piece, vector, every, judged.background)[: len(closed)]
+        found = [(decision.score(piece, s, row), s.id) for s, row in zip(closed, rows, strict=True)]
+        best, story = max(found)
+        return story if best > CONTINUES_FROM else None
 
     def _look_around(self, piece: Piece, vector: Vector) -> None:
         found, background = self.shelf.candidates(piece, vector)

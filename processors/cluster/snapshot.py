@@ -25,7 +25,7 @@ from processors.cluster.story import Story
 from processors.cluster.vocabulary import Vocabulary
 
 # Raise when a field below, or what is kept in a piece or a story, changes its meaning.
-FORMAT = 3
+FORMAT = 4
 KEPT = 2
 MAGIC = b"dateline cluster snapshot\n"
 
@@ -51,6 +51,7 @@ class _Body(Struct):
     newest: list[list[int]]
     seen: dict[str, Seen]
     vocabularies: dict[str, Vocabulary]
+    archive: list[Story]
 
 
 class Refused(Exception):
@@ -131,6 +132,7 @@ def _pack(lane: Lane) -> _Body:
         newest,
         lane.seen,
         lane.vocabularies,
+        list(lane.archive.stories.values()),
     )
 
 
@@ -146,6 +148,7 @@ def _unpack(body: _Body, lane: Lane, next_offset: int) -> None:
     for piece in known.values():
         lane.sketches.add(piece.id, piece.sketch)
         lane.inside.setdefault(piece.story, {})[piece.id] = None
+    lane.archive.stories = {story.id: story for story in body.archive}
     lane.shelf.restore(body.stories, body.free, body.cells)
 
 

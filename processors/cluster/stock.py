@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from processors.cluster import copies
+from processors.cluster.archive import Archive
 from processors.cluster.clock import Clock
 from processors.cluster.piece import Piece
 from processors.cluster.place import Shelf
@@ -28,6 +29,7 @@ class Stock:
         self.number, self.quiet, self.remembers = number, quiet, remembers
         self.clock = Clock(leap=quiet)
         self.shelf = Shelf()
+        self.archive = Archive()
         self.known: dict[str, Piece] = {}  # by age; the content of recent articles
         self.inside: dict[str, dict[str, None]] = {}  # story -> the known articles in it
         self.seen: dict[str, Seen] = {}  # by age
@@ -138,8 +140,12 @@ class Stock:
             quiet.append(story)
         quiet.sort(key=lambda story: story.id)  # as `adopt` finds them in a placement
         for story in quiet:
-            self.shelf.drop(story)
+            self._close(story)
         return quiet
+
+    def _close(self, story: Story) -> None:
+        self.shelf.drop(story)
+        self.archive.add(story)
 
     def _forget(self) -> None:
         now = self.clock.now or 0.0
@@ -149,10 +155,12 @@ class Stock:
             self.sketches.remove(oldest.id)
         while self.seen and next(iter(self.seen.values())).at < now - self.remembers:
             del self.seen[next(iter(self.seen))]
+        self.archive.forget(now - self.remembers)
 
     def _forget_contents(self) -> None:
         """Nothing can be compared with what comes."""
         self.known.clear()
         self.inside.clear()
+        self.archive = Archive()
         self.sketches = copies.Sketches()
         self.shelf = Shelf()

@@ -18,7 +18,8 @@ class StoryWriter:
             self.open(change.story, change.label or item.article.title, item)
         row = books.stories[change.story] | {"lane": item.lane, "log_offset": item.offset}
         if change.kind == "created":
-            books.put_story(row | {"label": change.label or row["label"], "state": "open"})
+            opened = {"label": change.label or row["label"], "state": "open"}
+            books.put_story(row | opened | {"continues": change.continues})
         elif change.kind == "relabelled" and change.label:
             books.put_story(row | {"label": change.label})
             for alert in books.alerts_of(change.story):
@@ -92,6 +93,7 @@ class StoryWriter:
                 "label": label,
                 "state": "open",
                 "merged_into": None,
+                "continues": None,
                 "lane": item.lane,
                 "log_offset": item.offset,
             }

@@ -88,6 +88,16 @@ def test_copies_are_folded_under_their_original_in_a_story(desk: TestClient) -> 
     assert page.index("Trump and Kim sign a joint") < page.index("Trump, Kim sign statement")
 
 
+def test_a_saga_is_shown_as_its_chain_of_stories(desk: TestClient) -> None:
+    page = Page(desk.get("/stories/s-sin").text)
+    chain = page.part("story")
+    labels = [world.STORIES[one] for one in ("s-sin0", "s-sin", "s-han", "s-dmz")]
+    assert sorted(labels, key=chain.index) == labels
+    assert world.STORIES["s-pan"] not in chain
+    alone = desk.get("/stories/s-pan").text
+    assert "One story after another" not in alone
+
+
 def test_an_edit_is_shown_word_by_word(desk: TestClient) -> None:
     page = desk.get("/articles/z2").text
     assert "<del>may become" in page

@@ -75,6 +75,7 @@ STORIES = {
     "s-port": "Ferry crews in the north strike for a third week",
     "s-flood": "Delta towns move pumps ahead of the high water",
 }
+CONTINUES = {"s-sin": "s-sin0", "s-han": "s-sin", "s-dmz": "s-han"}
 ALERTS = (
     # event, story, what is new, articles, sources
     (0, "s-pan", "4 articles; first in Hangang Daily", ("p2", "p1", "p3", "p4")),
@@ -133,8 +134,11 @@ def fill(engine: sa.Engine) -> None:
             _article(connection, number, row)
         _near_misses(connection)
         for story, label in STORIES.items():
+            before = CONTINUES.get(story)
             connection.execute(
-                t.stories.insert().values(id=story, label=label, state="open", **LOG)
+                t.stories.insert().values(
+                    id=story, label=label, state="open", continues=before, **LOG
+                )
             )
         _alerts(connection)
         _feeds(connection)

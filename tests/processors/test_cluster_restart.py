@@ -165,7 +165,9 @@ def test_a_damaged_snapshot_is_refused_and_the_older_one_used(tmp_path: Path, da
         "empty": b"",
         "foreign": b"\x80\x04\x95pickle",
         "head": data[: len(snapshot.MAGIC) + 4] + b"\xc1" + data[len(snapshot.MAGIC) + 5 :],
-        "older format": data.replace(b"\xa6format\x03", b"\xa6format\x02"),
+        "older format": data.replace(
+            b"\xa6format%c" % snapshot.FORMAT, b"\xa6format%c" % (snapshot.FORMAT - 1)
+        ),
     }[damage]
     assert changed != data
     newest.write_bytes(changed)

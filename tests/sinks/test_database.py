@@ -155,6 +155,17 @@ def test_a_late_duplicate_of_an_older_revision_changes_nothing(
     assert view(engine, "v_matches")[0]["matched"] is True
 
 
+def test_a_story_keeps_what_it_continues(feed: Feed, engine: sa.Engine) -> None:
+    closed = StoryChange(kind="closed", story="s1")
+    feed(
+        matched("a", "s1", changes=[created("s1")]),
+        matched("b", "s2", changes=[closed, created("s2", continues="s1")]),
+        matched("c", "s2", changes=[StoryChange(kind="relabelled", story="s2", label="Later")]),
+    )
+    links = {row["story_id"]: row["continues"] for row in view(engine, "v_stories")}
+    assert links == {"s1": None, "s2": "s1"}
+
+
 def test_a_revision_keeps_the_first_story(feed: Feed, engine: sa.Engine) -> None:
     feed(matched("a", "s1", changes=[created("s1")]), matched("b", "s1"))
     split = StoryChange(kind="split", story="s1", into="s2", articles=["a"])

@@ -37,7 +37,7 @@ def test_stories_count_outlets_and_independent_sources(feed: Feed, engine: sa.En
     assert story == {
         "story_id": "s1", "label": "Summit", "state": "open", "first_published": NOON,
         "last_published": NOON + timedelta(minutes=40), "articles": 5, "outlets": 5,
-        "independent_sources": 2, "merged_into": None,
+        "independent_sources": 2, "merged_into": None, "continues": None,
     }  # fmt: skip
     assert view(engine, "v_alerts")[0]["independent_sources"] == 2, "alerts count alike"
 

@@ -96,8 +96,8 @@ def matched(
     )
 
 
-def created(story: str, label: str = "A summit") -> StoryChange:
-    return StoryChange(kind="created", story=story, label=label)
+def created(story: str, label: str = "A summit", *, continues: str | None = None) -> StoryChange:
+    return StoryChange(kind="created", story=story, label=label, continues=continues)
 
 
 def history(

@@ -54,6 +54,9 @@ def upgrade() -> None:
         identities.add_column(sa.Column("wordings", sa.Text(), nullable=False, server_default=""))
     with op.batch_alter_table("revisions") as revisions:
         revisions.add_column(sa.Column("diff", Json))
+    with op.batch_alter_table("stories") as stories:
+        stories.add_column(sa.Column("continues", sa.Text()))
+        stories.create_index("ix_stories_continues", ["continues"])
     op.create_index("ix_feed_items_article_id", "feed_items", ["article_id"])
     # Feeds that were given up are asked again: now they only wait longer.
     op.execute("UPDATE feeds SET state = 'active' WHERE state = 'gone'")
