@@ -23,6 +23,10 @@ from stream.stage import Output, Stage
 # refused, and what the old rules placed is adopted from the log.
 RULES = 5
 
+# Writing an open article takes about 45 µs. A snapshot waits until this part of the open ones is
+# new, so that it adds .2 ms to each however many are open; a restart has no more to read again.
+SNAPSHOT_SHARE = 5
+
 
 class Fact(Struct):
     """What a placement on the log says, as far as it has to be taken over."""
@@ -120,7 +124,9 @@ class ClusterStage(Stage):
         for partition, offset in next_offsets.items():
             if partition.number in self._lanes:
                 self._durable[partition.number] = offset
-                self._save(partition.number, at_least=self._settings.snapshot_every)
+                held = len(self._lanes[partition.number].known)
+                every = max(self._settings.snapshot_every, held // SNAPSHOT_SHARE)
+                self._save(partition.number, at_least=every)
 
     def _place(self, record: LogRecord) -> tuple[str, Placed] | None:
         lane = self._lanes[record.partition]
