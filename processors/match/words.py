@@ -14,6 +14,8 @@ from stream.records import Decision
 
 # A contribution smaller than this (in log-odds) changes a probability by about one point.
 SMALL = 0.05
+# Below, some sentence still lowers it most, and says nothing to a person.
+NOTHING = 0.01
 NAMES_IN_A_NOTE = 3
 # Signals that say much the same: the weightiest speaks for them.
 _KINDS = (
@@ -201,7 +203,7 @@ def lines(decision: Decision, title: str = "") -> list[str]:
     found += notes
     if decision.gap > 0:
         found.append(needed(decision))
-    if decision.sentence:
+    if decision.sentence and decision.probability >= NOTHING:
         found.append(f"speaks most for it: “{' '.join(decision.sentence.split())}”")
     if decision.rival is not None and decision.rival_probability is not None:
         found.append(f"best rival: {decision.rival} ({_chance(decision.rival_probability)})")
@@ -246,7 +248,7 @@ def needed(decision: Decision) -> str:
             more[wanted] = more.get(wanted, 0.0) + one.room
     ranked = sorted(more.items(), key=lambda pair: (-pair[1], pair[0]))
     told = [f"{wanted} (up to +{room:.1f})" for wanted, room in ranked[:MOST_NEEDED]]
-    missing = f"short of a match by {decision.gap:.1f} in log-odds"
+    missing = f"short of a match by {decision.gap:.{1 if decision.gap >= 1 else 2}f} in log-odds"
     if not told:
         return missing
     if ranked[0][1] >= decision.gap:
