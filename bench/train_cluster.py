@@ -42,6 +42,10 @@ SHORTENED = (0, 250)
 THRESHOLD = 0.0
 # Pairs of an article, by either similarity, that are learned from: its own kind and look-alikes.
 NEAR_PAIRS = 15
+# They are noted when so much of the stream was read: little and much around an article.
+PAIRS_AT = (0.1, 0.25, 0.5, 1.0)
+# A thousand times as many pairs as weights: hardly any ridge.
+PAIR_RIDGE = 3e-5
 # Ridge in units of weighted examples; the signals are standardised first. Of .003, .03 and .1 this
 # gave the best mean over streams that were left out (with the first twenty signals).
 RIDGE = 0.03
@@ -83,19 +87,22 @@ class Taught(Lane):
             noted.append((regime(piece, story, decision.reads), measured, share))
         for name, measured, share in noted:
             self.examples.append(Example(name, measured, share, 1.0))
-        judged = super()._judge(piece, vector, decision)
-        self._note_pairs(piece, found, decision.reads)
-        return judged
+        return super()._judge(piece, vector, decision)
 
-    def _note_pairs(self, piece: Piece, found: Sequence[Story], reads: frozenset[str]) -> None:
-        """The nearest articles by meaning and by terms, right and wrong ones."""
-        others = [one for story in found for one in story.newest]
-        measured = pairs.measure([piece, *others])[0, 1:]
-        near = {n for column in (0, 1) for n in np.argsort(-measured[:, column])[:NEAR_PAIRS]}
-        for n in sorted(near):
-            kind = REGIMES[kind_of_two(piece, others[n], reads)]
-            same = float(self.truth[others[n].id] == self.truth[piece.id])
-            self.pairs.append(Example(kind, measured[n].tolist(), same, 1.0))
+    def note_pairs(self, reads: frozenset[str]) -> None:
+        """What is known now, two by two: the nearest by meaning and by terms, right and wrong."""
+        pieces = list(self.known.values())
+        if len(pieces) < 2:
+            return
+        measured = pairs.measure(pieces)
+        near = np.zeros(measured.shape[:2], bool)
+        for column in (0, 1):
+            nearest = np.argsort(-measured[..., column], axis=1, kind="stable")[:, :NEAR_PAIRS]
+            np.put_along_axis(near, nearest, True, axis=1)
+        for one, other in np.argwhere(np.triu(near | near.T, 1)):
+            kind = REGIMES[kind_of_two(pieces[one], pieces[other], reads)]
+            same = float(self.truth[pieces[one].id] == self.truth[pieces[other].id])
+            self.pairs.append(Example(kind, measured[one, other].tolist(), same, 1.0))
 
     def _choose(
         self, piece: Piece, judged: Judged, original: Piece | None, home: Story | None
@@ -116,6 +123,7 @@ class Taught(Lane):
         """The story of each article, in the order of `stream.order(seed)`."""
         labels = []
         order = stream.order(seed)
+        halts = {round(share * len(order)) for share in PAIRS_AT}
         for index, record in zip(order, stream.records(seed), strict=True):
             embedded = decode(record.value, Embedded)
             article = embedded.read_article()
@@ -124,6 +132,8 @@ class Taught(Lane):
             assert placement is not None
             self.homes[cluster] = placement.story
             labels.append(placement.story)
+            if self.teach and len(labels) in halts:
+                self.note_pairs(self.decide(embedded.model).reads)
         return labels
 
 
@@ -172,7 +182,7 @@ def train(
             paired += [one._replace(weight=1.0 / len(lane.pairs)) for one in lane.pairs]
         # What mends stories comes last: nothing of the above is learned from mended ones.
         last = turn == rounds - 1
-        by_two = _learn(paired, pairs.PAIR_SIGNALS) if last else {}
+        by_two = _learn(paired, pairs.PAIR_SIGNALS, PAIR_RIDGE) if last else {}
         content = _file(_learn(gathered, signals.NAMES), by_two, streams, threshold, reads)
         decision = parse(json.dumps(content).encode(), "learned")
     return content
@@ -204,14 +214,14 @@ def _written(learned: Learned) -> dict[str, object]:
     }
 
 
-def _learn(gathered: Sequence[Example], names: Sequence[str]) -> Learned:
+def _learn(gathered: Sequence[Example], names: Sequence[str], ridge: float = RIDGE) -> Learned:
     """One fit for each regime; where there is too little of one, of all."""
     learned = {}
     for name in REGIMES:
         own = [one for one in gathered if one.regime == name]
         if len(own) < 200:
             own = list(gathered)
-        bias, weights = fit(own)
+        bias, weights = fit(own, ridge)
         learned[name] = (bias, dict(zip(names, weights, strict=True)))
     return learned
 

@@ -63,9 +63,10 @@ class Decision(NamedTuple):
         # Rounded: the last digits depend on the machine's way of adding, decisions must not.
         return round(total - self.file.threshold, 4)
 
-    def chances(self, pieces: Sequence[Piece]) -> Chances:
-        """For every two of them the chance that they are about the same, shape (n, n)."""
-        measured = pairs.measure(pieces)
+    def chances(self, pieces: Sequence[Piece], context: Sequence[Piece]) -> Chances:
+        """For every two of them the chance that they are about the same, shape (n, n), seen
+        against the articles around."""
+        measured = pairs.measure(pieces, context)
         kinds = np.array([[kind_of_two(a, b, self.reads) for b in pieces] for a in pieces])
         scores = np.zeros(kinds.shape)
         for number, name in enumerate(REGIMES):

@@ -97,17 +97,12 @@ class Lane(Stock):
             piece.seen = self.clock.advance(piece.time)
             self._forget()
         piece.copy_of = copy_of
-        vector = as_float32(piece.vector)
         old = self.known.get(piece.id)
         for change in changes:
             if change.kind == "closed" and change.story in self.shelf.stories:
                 self._close(self.shelf.stories[change.story])
         if old is not None and (home := self.shelf.stories.get(old.story)) is not None:
             self._take_out(home, old)
-        if old is not None and _minor(old, piece, vector):
-            piece.around, piece.terms_around = old.around, old.terms_around
-        else:
-            self._look_around(piece, vector)
         for change in changes:
             self._follow(change, piece)
         self._put(piece, story)
@@ -153,7 +148,6 @@ class Lane(Stock):
         vector = as_float32(piece.vector)
         if old is not None and _minor(old, piece, vector):
             piece.copy_of = old.copy_of
-            piece.around, piece.terms_around = old.around, old.terms_around
             if (home := self.shelf.stories.get(old.story)) is not None:
                 self._take_out(home, old)
                 changes += self._put(piece, home.id)
@@ -184,7 +178,6 @@ class Lane(Stock):
         nearest = 0.0
         read = not piece.lang or piece.lang in decision.reads
         rows = signals.measure(piece, vector, found, background)
-        _set_around(piece, rows)
         for story, measured in zip(found, rows, strict=True):
             ranked.append((decision.score(piece, story, measured), story))
             by = "nearest" if read else "terms_nearest"
@@ -204,10 +197,6 @@ class Lane(Stock):
         found = [(decision.score(piece, s, row), s.id) for s, row in zip(closed, rows, strict=True)]
         best, story = max(found)
         return story if best > CONTINUES_FROM else None
-
-    def _look_around(self, piece: Piece, vector: Vector) -> None:
-        found, background = self.shelf.candidates(piece, vector)
-        _set_around(piece, signals.measure(piece, vector, found, background))
 
     def _choose(
         self, piece: Piece, judged: Judged, original: Piece | None, home: Story | None
@@ -251,16 +240,17 @@ class Lane(Stock):
         story = self.shelf.stories.get(story_id) if story_id is not None else None
         if story is None or piece.copy_of is not None or not decision.by_two:
             return story_id, []
-        own = [one for one in self.members(story) if one.copy_of is None]
+        own = self.originals(story)
         if pairs.due(len(own) + 1):
-            leaving = mend.leaving([*own, piece], decision)
+            around = self.shelf.around(story, piece)
+            leaving = mend.leaving([*own, piece], around, decision)
             if leaving:
                 into = new_id(self.number, piece.id, f"{piece.revision}\0split")
                 changes = self._split(story, leaving, into)
                 return (into if piece in leaving else story.id), changes
         for _, other in mend.likely(judged.ranked, story):
-            others = [one for one in self.members(other) if one.copy_of is None]
-            if mend.same([*own, piece], others, decision):
+            around = self.shelf.around(story, piece)
+            if mend.same([*own, piece], self.originals(other), around, decision):
                 gone, kept = sorted((story, other), key=lambda one: (one.size, one.id))
                 return kept.id, self._merge(gone, kept)
         return story_id, []
@@ -287,18 +277,3 @@ def _minor(old: Piece, new: Piece, vector: Vector) -> bool:
         copies.resemblance(old.sketch, new.sketch) >= MINOR_RESEMBLANCE
         or float(as_float32(old.vector) @ vector) >= MINOR_COSINE
     )
-
-
-# How near an article is to stories that it does not belong to: the mean over all candidates but the
-# best, taken for these while there are few.
-AROUND_PRIOR, TERMS_PRIOR, PRIOR_WEIGHT = 0.3, 0.05, 2
-_NEAREST, _TERMS = signals.NAMES.index("nearest"), signals.NAMES.index("terms_nearest")
-
-
-def _set_around(piece: Piece, rows: Sequence[Sequence[float]]) -> None:
-    def without_best(values: list[float], prior: float) -> float:
-        others = sorted(values)[:-1]
-        return round((sum(others) + PRIOR_WEIGHT * prior) / (len(others) + PRIOR_WEIGHT), 4)
-
-    piece.around = without_best([row[_NEAREST] for row in rows], AROUND_PRIOR)
-    piece.terms_around = without_best([row[_TERMS] for row in rows], TERMS_PRIOR)

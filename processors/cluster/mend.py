@@ -19,12 +19,12 @@ SMALLEST = 2
 NEARLY, COMPARED, RIVALS = -2.0, 12, 2
 
 
-def leaving(originals: Sequence[Piece], decision: Decision) -> list[Piece]:
+def leaving(originals: Sequence[Piece], around: Sequence[Piece], decision: Decision) -> list[Piece]:
     """Members that are a story of their own, the smaller part; empty when all hold together."""
     newest = originals[-pairs.MOST :]
     if len(newest) < 2 * SMALLEST:
         return []
-    one, other, across = pairs.parts(decision.chances(newest))
+    one, other, across = pairs.parts(decision.chances(newest, around))
     small = min(one, other, key=len)
     if across >= SPLIT_UNDER or len(small) < SMALLEST:
         return []
@@ -37,12 +37,16 @@ def likely(ranked: Sequence[tuple[float, Story]], chosen: Story) -> Iterator[tup
     yield from (pair for pair in others[:RIVALS] if pair[0] > NEARLY)
 
 
-def same(ours: Sequence[Piece], theirs: Sequence[Piece], decision: Decision) -> bool:
+def same(
+    ours: Sequence[Piece], theirs: Sequence[Piece], around: Sequence[Piece], decision: Decision
+) -> bool:
     """Whether these are one story. Headlines alone say too little for that: merging stories of
     headlines cost .04 B³ on a stream that was left out, while full texts gained .01 to .02."""
     ours, theirs = ours[-COMPARED:], theirs[-COMPARED:]
     both = [*ours, *theirs]
     if not theirs or any(one.headline_only for one in both):
         return False
-    across = decision.chances(both)[: len(ours), len(ours) :]
+    own = {one.id for one in both}
+    context = [one for one in around if one.id not in own]
+    across = decision.chances(both, context)[: len(ours), len(ours) :]
     return float(across.mean()) > MERGE_OVER

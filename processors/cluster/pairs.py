@@ -8,6 +8,7 @@ each other than to the rest. So members are compared pair by pair, and average-l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,15 +21,26 @@ PAIR_SIGNALS = (
     "cosine",
     "terms",  # tf-idf cosine
     "title",  # tf-idf cosine of the headlines
-    "cosine_above",  # twice the cosine, less how near either is to what it does not belong to
+    "cosine_above",  # twice the cosine, less how near either is to much that it is not
     "terms_above",  # the same for terms
+    "company",  # how far both have the same nearest articles
+    "terms_company",  # the same for terms
 )
+# How near an article is to much that it is not: the mean similarity to the nearest after the first
+# eight, which may be its own story, up to the thirtieth (cross-domain similarity local scaling,
+# Conneau et al. 2018, does so with the first ten).
+LOCAL = slice(8, 30)
+# Company is a softmax over similarities with these slopes; one of 1 stands at these levels for
+# nobody. Round numbers, in the middle of what separated two known articles from two strangers.
+COSINE_SLOPE, COSINE_LEVEL = 15.0, 0.35
+TERMS_SLOPE, TERMS_LEVEL = 15.0, 0.1
 # Comparing the members costs the square of their number. The newest say what a story is now.
 MOST = 40
 # A story is looked at with every article while it is small, later with every fifth part more.
 OFTEN_UP_TO, GROWTH = 8, 1.2
 
 Chances = NDArray[np.float64]
+Matrix = NDArray[np.float32]
 
 
 def _steps() -> frozenset[int]:
@@ -47,41 +59,74 @@ def due(size: int) -> bool:
     return 4 <= size <= OFTEN_UP_TO or size in _LATER
 
 
-def measure(pieces: Sequence[Piece]) -> NDArray[np.float64]:
-    """The signals of every pair, shape (n, n, len(PAIR_SIGNALS)), symmetric. Rounded: the last
-    digits depend on the machine."""
-    vectors = np.frombuffer(b"".join([one.vector for one in pieces]), dtype="<f2")
-    whole = vectors.astype(np.float32).reshape(len(pieces), -1)
-    cosine = whole @ whole.T
-    terms = _product([one.terms for one in pieces])
-    title = _product([one.title for one in pieces])
-    around = np.array([one.around for one in pieces])
-    terms_around = np.array([one.terms_around for one in pieces])
+def measure(pieces: Sequence[Piece], context: Sequence[Piece] = ()) -> NDArray[np.float64]:
+    """The signals of every pair of the n pieces, shape (n, n, len(PAIR_SIGNALS)), symmetric.
+    `context` are further articles that they are seen against. Rounded: the last digits depend on
+    the machine."""
+    size = len(pieces)
+    every = [*pieces, *context]
+    packed = np.frombuffer(b"".join([one.vector for one in every]), dtype="<f2")
+    vectors = packed.astype(np.float32).reshape(len(every), -1)
+    cosine = _alone(vectors[:size] @ vectors.T)
+    terms = _alone(_product([one.terms for one in pieces], [one.terms for one in every]))
+    titles = [_unit(one.title) for one in pieces]
     found = [
-        cosine,
-        terms,
-        title,
-        2 * cosine - around[:, None] - around[None, :],
-        2 * terms - terms_around[:, None] - terms_around[None, :],
-    ]
+        cosine[:, :size],
+        terms[:, :size],
+        _product(titles, titles),
+        *(2 * all_[:, :size] - _local(all_)[:, None] - _local(all_)[None, :]
+          for all_ in (cosine, terms)),
+        _company(cosine, COSINE_SLOPE, COSINE_LEVEL),
+        _company(terms, TERMS_SLOPE, TERMS_LEVEL),
+    ]  # fmt: skip
     measured = np.stack(found, axis=-1, dtype=np.float64)
     return np.around(measured, 4)
 
 
-def _product(texts: Sequence[dict[str, float]]) -> NDArray[np.float32]:
-    """Cosines between weighted bags of words."""
+def _alone(similar: Matrix) -> Matrix:
+    """Without the similarity of each to itself, which would be its nearest."""
+    np.fill_diagonal(similar, 0)
+    return similar
+
+
+def _local(similar: Matrix) -> Matrix:
+    ranked = -np.partition(-similar, min(LOCAL.stop, similar.shape[1] - 1), axis=1)
+    ranked = -np.sort(-ranked[:, : LOCAL.stop], axis=1)
+    found: Matrix = ranked[:, LOCAL if ranked.shape[1] > LOCAL.start + 1 else slice(None)]
+    return np.asarray(found.mean(axis=1))
+
+
+def _company(similar: Matrix, slope: float, level: float) -> Matrix:
+    odds = np.where(similar > 0, np.exp(slope * (similar - level)), 0)
+    shares = odds / (1 + odds.sum(axis=1, keepdims=True))
+    lengths = np.linalg.norm(shares, axis=1, keepdims=True)
+    shares /= np.where(lengths > 0, lengths, 1)
+    return np.asarray(shares @ shares.T)
+
+
+def _unit(title: dict[str, float]) -> dict[str, float]:
+    length = math.sqrt(math.fsum(weight * weight for weight in title.values())) or 1.0
+    return {term: weight / length for term, weight in title.items()}
+
+
+def _product(texts: Sequence[dict[str, float]], others: Sequence[dict[str, float]]) -> Matrix:
+    """Products of weighted bags of words, each of `texts` with each of `others`."""
     columns: dict[str, int] = {}
-    rows, cols, weights = list[int](), list[int](), list[float]()
-    for row, text in enumerate(texts):
-        for term, weight in text.items():
-            rows.append(row)
-            cols.append(columns.setdefault(term, len(columns)))
-            weights.append(weight)
+    for text in texts:
+        for term in text:
+            columns.setdefault(term, len(columns))
+    ours, theirs = (_dense(texts, columns), _dense(others, columns))
+    return np.asarray(ours @ theirs.T)
+
+
+def _dense(texts: Sequence[dict[str, float]], columns: dict[str, int]) -> Matrix:
     matrix = np.zeros((len(texts), max(1, len(columns))), np.float32)
-    matrix[rows, cols] = weights
-    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    matrix /= np.where(lengths > 0, lengths, 1)
-    return matrix @ matrix.T
+    for row, text in enumerate(texts):
+        known = [(columns[term], weight) for term, weight in text.items() if term in columns]
+        if known:
+            at, weights = zip(*known, strict=True)
+            matrix[row, at] = weights
+    return matrix
 
 
 def parts(chances: Chances) -> tuple[list[int], list[int], float]:

@@ -49,8 +49,6 @@ class Piece(Struct, gc=False):
     story: str = ""
     copy_of: str | None = None
     seen: float = 0.0  # the lane's clock when it was placed
-    around: float = 0.0  # mean cosine to what it was near to and not the same as
-    terms_around: float = 0.0  # the same for the tf-idf cosine
 
 
 def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[Piece, list[str]]:

@@ -40,6 +40,10 @@ class Stock:
         found = [self.known[one] for one in self.inside.get(story.id, ())]
         return sorted(found, key=lambda piece: (piece.seen, piece.id))
 
+    def originals(self, story: Story) -> list[Piece]:
+        """Those of them that are no copies."""
+        return [one for one in self.members(story) if one.copy_of is None]
+
     # -- one article -----------------------------------------------------------------------------
 
     def _take_out(self, story: Story, piece: Piece) -> None:
