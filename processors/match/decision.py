@@ -59,15 +59,16 @@ class Decider(Struct, frozen=True):
         return self.file.regimes[regime].base[kind]
 
     def contributions(self, regime: str, values: dict[str, float]) -> dict[str, float]:
-        """What each signal adds to the score. Rounded, so that it is exact once stored."""
-        weights = self.file.regimes[regime].weights
-        return {
-            # Most are 0, and rounding costs most of what this takes.
-            name: round(weights.get(name, 0.0) * value, 4) + 0.0  # no -0
-            if (value := values[name]) and not (regime == "unread" and name in UNREADABLE)
-            else 0.0
-            for name in SIGNALS
-        }
+        """What each signal adds to the score, 0 for one without a value. Rounded, so that it is
+        exact once stored."""
+        found = dict.fromkeys(SIGNALS, 0.0)
+        # Most weights or values are 0, and rounding costs most of what this takes.
+        for name, weight in self.file.regimes[regime].weights.items():
+            if weight and (value := values.get(name)) and name in found:
+                found[name] = round(weight * value, 4) + 0.0  # no -0
+        if regime == "unread":
+            found |= dict.fromkeys(UNREADABLE, 0.0)
+        return found
 
 
 def total(base: float, contributions: dict[str, float]) -> float:

@@ -40,10 +40,10 @@ def room(
 ) -> dict[str, float]:
     """Signal -> log-odds that it would add beyond what it does; signals that could add nothing,
     or that this definition gives no means to, are left out."""
-    possible = CLEAR.keys() - _impossible(event)
-    clear = {name: CLEAR[name] if name in possible else value for name, value in values.items()}
+    impossible = _impossible(event)
+    clear = {name: value for name, value in CLEAR.items() if name not in impossible}
     best = decider.contributions(regime, clear)
-    found = {name: round(best[name] - part, 4) for name, part in contributions.items()}
+    found = {name: round(best[name] - contributions[name], 4) for name in clear}
     return {name: more for name, more in found.items() if more > 0}
 
 
