@@ -36,7 +36,7 @@ STEPS = (
     Step("looks for copies", "placing", ((Sketches, "like"), (Sketches, "add"))),
     Step("finds candidates", "placing", ((Shelf, "candidates"),)),
     Step("compares with candidates", "placing", ((signals, "measure"), (Decision, "score"))),
-    Step("mends stories", "placing", ((mend, "leaving"), (mend, "same"))),
+    Step("mends stories", "placing", ((mend, "leaving"), (mend, "same"), (Shelf, "around"))),
     Step("grows the story", "placing", ((Story, "add"), (Vocabulary, "add"))),
     Step("keeps the story findable", "placing", ((Shelf, "put"),)),
     Step("everything else", "placing", ((Lane, "place"),)),
