@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import anyio.to_thread
+import msgspec
 import sqlalchemy as sa
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,8 +17,9 @@ from dashboard.desk import MAX_OFFSET, desk_of, render, search_text, whole_numbe
 from dashboard.explain import Question, read_question
 from dashboard.queries import alerts, articles, events, feeds, status, stories
 from dashboard.queries.views import Row
+from processors.cluster import why
 from store.engine import reading
-from stream.records import Decision
+from stream.records import Considered, Decision
 
 # What fits on a laptop without hiding the next event.
 NEWEST_ALERTS, EVENT_ALERTS, EVENT_COVERAGE, NEWEST_STORIES, FIRST_FEEDS = 4, 2, 4, 10, 12
@@ -156,6 +158,13 @@ def story(request: Request) -> Response:
     return HTMLResponse(page)
 
 
+def _placing(connection: sa.Connection, article: Row) -> list[str]:
+    """Why the article is in its story and not in the next best one."""
+    tried = msgspec.convert(article["considered"] or [], list[Considered])
+    labels = stories.labels(connection, [one.story for one in tried])
+    return why.lines(article["first_story_id"], article["copy_of"], tried, labels)
+
+
 def article(request: Request) -> Response:
     article_id = request.path_params["article_id"]
     with reading(desk_of(request).engine) as connection:
@@ -173,6 +182,7 @@ def article(request: Request) -> Response:
             copies=articles.copies(connection, article_id, PAGE),
             original=original,
             story=stories.story(connection, found["story_id"]),
+            placing=_placing(connection, found),
             decisions=events.decisions_of(connection, [article_id]),
             titles=events.titles(connection),
         )

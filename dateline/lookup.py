@@ -16,7 +16,7 @@ from dateline.config import Settings
 from store import tables
 from store.engine import reading
 from stream.errors import UsageError
-from stream.records import Decision, Example
+from stream.records import Considered, Decision, Example
 
 Row = dict[str, Any]
 
@@ -94,6 +94,23 @@ def decision(settings: Settings, event_id: str, key: str) -> tuple[Decision, Row
     finally:
         engine.dispose()
     return next(d for d in decisions if d.event_id == event_id), found
+
+
+def placing(settings: Settings, found: Row) -> tuple[str, list[str]]:
+    """The label of the story that a stored article is in, and why it is there and not in the next
+    best one."""
+    from processors.cluster import why
+
+    tried = msgspec.convert(found["considered"] or [], list[Considered])
+    stories = {row["story_id"]: row["label"] for row in rows(
+        settings,
+        "SELECT story_id, label FROM v_stories WHERE story_id IN (:own, :first, :second)",
+        own=found["story_id"],
+        first=tried[0].story if tried else "",
+        second=tried[-1].story if tried else "",
+    )}  # fmt: skip
+    told = why.lines(found["first_story_id"], found["copy_of"], tried, stories)
+    return str(stories.get(found["story_id"], found["story_id"])), told
 
 
 def backtest(settings: Settings, file: Path, days: int) -> list[Row]:

@@ -217,6 +217,10 @@ articles = sa.Table(
     Column("novelty", Float),
     Column("story_id", Text, nullable=False),  # follows merges and splits
     Column("first_story_id", Text, nullable=False),
+    Column(
+        "considered",
+        sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql"),
+    ),
     Column("model", Text, nullable=False),
     Column("vector", LargeBinary, nullable=False),  # float16
     *_log_position(),

@@ -85,6 +85,16 @@ class StoryChange(Struct, kw_only=True, omit_defaults=True):
     continues: str | None = None  # created: the closed story that it would have joined
 
 
+class Considered(Struct, kw_only=True, omit_defaults=True):
+    """An open story that an article might have joined: `score` (log-odds; over 0 it belongs) is
+    `base` and the sum of `parts`, less what is too small to be told."""
+
+    story: str
+    score: float
+    base: float
+    parts: dict[str, float] = {}
+
+
 class Placed(Struct, kw_only=True, tag="placed", tag_field="type", omit_defaults=True):
     """An embedded article in its story."""
 
@@ -95,6 +105,7 @@ class Placed(Struct, kw_only=True, tag="placed", tag_field="type", omit_defaults
     source_offset: int  # offset in `embedded` that this answers
     copy_of: str | None = None  # article id of the piece whose text it repeats
     changes: list[StoryChange] = []
+    considered: list[Considered] = []  # the best candidates, best first
     v: int = MAJOR
 
     def read_embedded(self) -> Embedded:

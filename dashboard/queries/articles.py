@@ -13,7 +13,7 @@ _a, _t = views.articles.c, tables.articles.c
 
 def article(connection: sa.Connection, article_id: str) -> Row | None:
     query = (
-        sa.select(*views.articles.c, _t.text)
+        sa.select(*views.articles.c, _t.text, _t.considered, _t.first_story_id)
         .select_from(views.articles.join(tables.articles, _t.id == _a.article_id))
         .where(_a.article_id == article_id)
     )

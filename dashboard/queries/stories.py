@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from dashboard.queries import views
@@ -50,6 +52,12 @@ def story(connection: sa.Connection, story_id: str) -> Row | None:
     """One story; a merged one carries `merged_into`."""
     found = views.rows(connection, sa.select(views.stories).where(_s.story_id == story_id))
     return found[0] if found else None
+
+
+def labels(connection: sa.Connection, ids: Sequence[str]) -> dict[str, str]:
+    t = tables.stories.c
+    found = connection.execute(sa.select(t.id, t.label).where(t.id.in_(ids)))
+    return {row.id: row.label for row in found}
 
 
 def members(connection: sa.Connection, story_id: str, limit: int) -> list[Row]:

@@ -115,6 +115,10 @@ def explain(
     console().print(f"{verdict} [b]{escape(event)}[/b]: probability {decision.probability:.2f}")
     for line in lines(decision):
         console().print(f"  · {line}", markup=False)
+    label, why = lookup.placing(config, found)
+    console().print(f"story: [b]{escape(label)}[/b]")
+    for line in why:
+        console().print(f"  · {line}", markup=False)
 
 
 @app.command()

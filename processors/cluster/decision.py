@@ -63,6 +63,11 @@ class Decision(NamedTuple):
         # Rounded: the last digits depend on the machine's way of adding, decisions must not.
         return round(total - self.file.threshold, 4)
 
+    def weights(self, piece: Piece, story: Story) -> tuple[float, list[float]]:
+        """What a score is made of: the bias, less the threshold, and the weights of the signals."""
+        bias, weights = self.rows[regime(piece, story, self.reads)]
+        return bias - self.file.threshold, weights
+
     def chances(self, pieces: Sequence[Piece], context: Sequence[Piece]) -> Chances:
         """For every two of them the chance that they are about the same, shape (n, n), seen
         against the articles around."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from processors.cluster import copies, mend, pairs, signals
+from processors.cluster import copies, mend, pairs, signals, why
 from processors.cluster.decision import Decision
 from processors.cluster.piece import DAY, Piece, Vector, as_float32, language, read
 from processors.cluster.settings import ClusterSettings
@@ -17,7 +17,7 @@ from processors.cluster.stock import Stock
 from processors.cluster.story import Story, new_id
 from processors.cluster.vocabulary import Vocabulary
 from stream.errors import BadRecord
-from stream.records import Article, Embedded, StoryChange
+from stream.records import Article, Considered, Embedded, StoryChange
 
 # An edit is minor when the text is mostly the same, or means the same to the encoder: typing
 # errors, an added paragraph, another headline over the same report.
@@ -38,6 +38,7 @@ class Placement(NamedTuple):
     novelty: float
     copy_of: str | None
     changes: list[StoryChange]
+    considered: list[Considered]
 
 
 class Judged(NamedTuple):
@@ -47,6 +48,7 @@ class Judged(NamedTuple):
     ranked: list[tuple[float, Story]]
     nearest: float
     background: float
+    rows: dict[str, list[float]]  # by story its signals
 
     def score(self, story: Story) -> float | None:
         return next((score for score, one in self.ranked if one is story), None)
@@ -153,7 +155,7 @@ class Lane(Stock):
                 changes += self._put(piece, home.id)
             else:
                 self._remember(piece, old.story)
-            return Placement(old.story, 0.0, piece.copy_of, changes)
+            return Placement(old.story, 0.0, piece.copy_of, changes, [])
         home = self.shelf.stories.get(before.story) if before is not None else None
         if home is not None and old is not None:
             self._take_out(home, old)
@@ -162,6 +164,7 @@ class Lane(Stock):
         story = self._choose(piece, judged, original, home)
         if original is not None:
             piece.copy_of = original.copy_of or original.id
+        tried = why.considered(piece, judged.ranked, judged.rows, decision)
         changes += self._moved(piece, home, story)
         story, mended = self._mend(piece, judged, story, decision)
         changes += mended
@@ -170,7 +173,7 @@ class Lane(Stock):
             opened[0].continues = self._continued(piece, vector, judged, decision)
         changes += opened
         novelty = 0.0 if piece.copy_of else round(min(1.0, max(0.0, 1.0 - judged.nearest)), 4)
-        return Placement(piece.story, novelty, piece.copy_of, changes)
+        return Placement(piece.story, novelty, piece.copy_of, changes, tried)
 
     def _judge(self, piece: Piece, vector: Vector, decision: Decision) -> Judged:
         found, background = self.shelf.candidates(piece, vector)
@@ -183,7 +186,8 @@ class Lane(Stock):
             by = "nearest" if read else "terms_nearest"
             nearest = max(nearest, measured[signals.NAMES.index(by)])
         ranked.sort(key=lambda pair: (-pair[0], pair[1].id))
-        return Judged(ranked, nearest, background)
+        by_story = {story.id: row for story, row in zip(found, rows, strict=True)}
+        return Judged(ranked, nearest, background, by_story)
 
     def _continued(
         self, piece: Piece, vector: Vector, judged: Judged, decision: Decision

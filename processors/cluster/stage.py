@@ -148,6 +148,7 @@ class ClusterStage(Stage):
             source_offset=record.offset,
             copy_of=placement.copy_of,
             changes=placement.changes,
+            considered=placement.considered,
         )
 
     # -- state -----------------------------------------------------------------------------------

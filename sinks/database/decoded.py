@@ -11,7 +11,16 @@ import msgspec
 from stream import records
 from stream.errors import BadRecord
 from stream.log.contract import LogRecord
-from stream.records import Article, Decision, Embedded, History, Matched, Placed, StoryChange
+from stream.records import (
+    Article,
+    Considered,
+    Decision,
+    Embedded,
+    History,
+    Matched,
+    Placed,
+    StoryChange,
+)
 
 # PostgreSQL can store a NUL neither in a text nor in JSON. In JSON it is always written as this
 # escape; an even number of backslashes before it means that it is one.
@@ -29,6 +38,7 @@ class Placement(NamedTuple):
     copy_of: str | None
     novelty: float
     changes: list[StoryChange]
+    considered: list[Considered]
     model: str
     vector: bytes
     decisions: list[Decision]
@@ -74,6 +84,7 @@ def open_matched(record: LogRecord) -> Placement | LookBack:
         copy_of=placed.copy_of,
         novelty=placed.novelty,
         changes=placed.changes,
+        considered=placed.considered,
         model=embedded.model,
         vector=embedded.vector,
         decisions=matched.decisions,

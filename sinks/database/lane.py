@@ -130,6 +130,9 @@ class LaneWriter:
             "novelty": item.novelty,
             "story_id": story,
             "first_story_id": old["first_story_id"] if old and same_lane else item.story,
+            "considered": [as_json(one) for one in item.considered]
+            # A small edit keeps its place, for the reasons that it had.
+            or (old["considered"] if old and same_lane else []),
             "model": item.model,
             "vector": item.vector,
             **position,

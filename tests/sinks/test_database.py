@@ -29,6 +29,7 @@ from stream.records import (
     MATCHED,
     VERDICTS,
     AlertAck,
+    Considered,
     Dead,
     Definition,
     DefinitionVectors,
@@ -153,6 +154,20 @@ def test_a_late_duplicate_of_an_older_revision_changes_nothing(
     feed(matched("a", title="One", decisions=[decision(probability=0.1)]))
     assert view(engine, "v_articles")[0]["title"] == "Two"
     assert view(engine, "v_matches")[0]["matched"] is True
+
+
+def test_why_an_article_is_in_its_story_is_kept_through_small_edits(
+    feed: Feed, engine: sa.Engine
+) -> None:
+    tried = Considered(story="s1", score=1.5, base=-3.0, parts={"words": 4.5})
+    feed(
+        matched("a", "s1", changes=[created("s1")]),
+        matched("b", "s1", considered=[tried]),
+        matched("b", "s1", revision="r2", title="An edit"),
+    )
+    stored = {row["id"]: row["considered"] for row in rows(engine, tables.articles)}
+    assert stored["a"] == []
+    assert stored["b"] == [{"story": "s1", "score": 1.5, "base": -3.0, "parts": {"words": 4.5}}]
 
 
 def test_a_story_keeps_what_it_continues(feed: Feed, engine: sa.Engine) -> None:

@@ -19,6 +19,7 @@ from stream import records
 from stream.log.contract import LogRecord, Partition
 from stream.records import (
     Article,
+    Considered,
     Decision,
     Embedded,
     History,
@@ -76,6 +77,7 @@ def matched(
     decisions: Iterable[Decision] | None = None,
     changes: Sequence[StoryChange] = (),
     copy_of: str | None = None,
+    considered: Sequence[Considered] = (),
     **article: Any,
 ) -> Matched:
     at = NOON + timedelta(minutes=minute)
@@ -89,7 +91,7 @@ def matched(
     )
     placed = Placed(
         embedded=_raw(embedded), story=story, novelty=0.5, engine="e1", source_offset=0,
-        copy_of=copy_of, changes=list(changes),
+        copy_of=copy_of, changes=list(changes), considered=list(considered),
     )  # fmt: skip
     return Matched(
         placed=_raw(placed), decisions=[decision()] if decisions is None else list(decisions)

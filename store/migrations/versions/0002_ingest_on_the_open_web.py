@@ -54,6 +54,8 @@ def upgrade() -> None:
         identities.add_column(sa.Column("wordings", sa.Text(), nullable=False, server_default=""))
     with op.batch_alter_table("revisions") as revisions:
         revisions.add_column(sa.Column("diff", Json))
+    with op.batch_alter_table("articles") as articles:
+        articles.add_column(sa.Column("considered", Json))
     with op.batch_alter_table("stories") as stories:
         stories.add_column(sa.Column("continues", sa.Text()))
         stories.create_index("ix_stories_continues", ["continues"])

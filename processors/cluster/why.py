@@ -1,0 +1,88 @@
+"""Why an article is in its story and not in the next best one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from processors.cluster.decision import Decision
+from processors.cluster.piece import Piece
+from processors.cluster.signals import NAMES
+from processors.cluster.story import Story
+from stream.records import Considered
+
+# Signals that a person would call by one name.
+KINDS = (
+    dict.fromkeys(
+        ("centre", "nearest", "average", "apart", "ahead", "nearest_ahead", "share"), "meaning"
+    )
+    | dict.fromkeys(
+        ("terms", "terms_nearest", "core_kept", "rare_shared", "terms_ahead", "sum_ahead",
+         "terms_share"),
+        "words",
+    )
+    | dict.fromkeys(("title_known", "title_nearest", "title_ahead"), "headline")
+    | dict.fromkeys(("both", "mixed_share"), "meaning and words together")
+    | dict.fromkeys(("names_shared", "names_differ"), "names")
+    | dict.fromkeys(("numbers_shared", "numbers_differ"), "numbers")
+    | dict.fromkeys(("size", "foreign", "mixed"), "size, language and form")
+)  # fmt: skip
+# The story, and the next best one.
+KEPT = 2
+# Less changes nothing that anybody would see.
+SMALL = 0.05
+
+
+def considered(
+    piece: Piece,
+    ranked: Sequence[tuple[float, Story]],
+    rows: Mapping[str, Sequence[float]],
+    decision: Decision,
+) -> list[Considered]:
+    """The best candidates with what spoke for and against them; `rows` are signals by story."""
+    found = []
+    for score, story in ranked[:KEPT]:
+        bias, weights = decision.weights(piece, story)
+        parts: dict[str, float] = {}
+        for name, weight, value in zip(NAMES, weights, rows[story.id], strict=True):
+            parts[KINDS[name]] = parts.get(KINDS[name], 0.0) + weight * value
+        rounded = {kind: round(part, 2) for kind, part in parts.items() if abs(part) >= SMALL}
+        found.append(Considered(story=story.id, score=score, base=round(bias, 2), parts=rounded))
+    return found
+
+
+def lines(
+    story: str, copy_of: str | None, tried: Sequence[Considered], labels: Mapping[str, str]
+) -> list[str]:
+    """For people. `tried` is what was stored with the placement, `labels` by story."""
+
+    def name(one: Considered) -> str:
+        return f"“{labels.get(one.story) or one.story}”"
+
+    if not tried:
+        return ["it opened its story: no open story came into question"]
+    own = next((one for one in tried if one.story == story), None)
+    other = next((one for one in tried if one is not own), None)
+    if copy_of is not None:
+        return ["it repeats the text of an article that is there"]
+    if own is None:
+        best = tried[0]
+        if best.score > 0:
+            return [f"it was nearest to {name(best)}; the stories were mended with it"]
+        return [
+            f"it opened its story: the nearest, {name(best)}, was short by {-best.score:.1f} in "
+            f"log-odds: {_told(best.parts)}"
+        ]
+    found = [f"it belongs there by {own.score:+.1f} in log-odds: {_told(own.parts)}"]
+    if other is None:
+        return [*found, "no other open story came into question"]
+    kinds = dict.fromkeys([*own.parts, *other.parts])
+    lead = {k: own.parts.get(k, 0.0) - other.parts.get(k, 0.0) for k in kinds}
+    return [
+        *found,
+        f"next best: {name(other)} at {other.score:+.1f}; what sets them apart: {_told(lead)}",
+    ]
+
+
+def _told(parts: Mapping[str, float]) -> str:
+    ranked = sorted(parts.items(), key=lambda pair: (-abs(pair[1]), pair[0]))
+    return ", ".join(f"{kind} {part:+.1f}" for kind, part in ranked[:3] if abs(part) >= SMALL)
