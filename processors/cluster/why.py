@@ -70,9 +70,11 @@ def lines(
             return [f"it was nearest to {name(best)}; the stories were mended with it"]
         return [
             f"it opened its story: the nearest, {name(best)}, was short by {-best.score:.1f} in "
-            f"log-odds: {_told(best.parts)}"
+            f"log-odds: {best.base:.1f} and {_told(best.parts)}"
         ]
-    found = [f"it belongs there by {own.score:+.1f} in log-odds: {_told(own.parts)}"]
+    found = [
+        f"it belongs there by {own.score:+.1f} in log-odds: {own.base:.1f} and {_told(own.parts)}"
+    ]
     if other is None:
         return [*found, "no other open story came into question"]
     kinds = dict.fromkeys([*own.parts, *other.parts])
