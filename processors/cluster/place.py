@@ -12,9 +12,9 @@ from processors.cluster.nearest import Cells
 from processors.cluster.piece import Piece, Vector
 from processors.cluster.story import INDEXED_TERMS, Story
 
-# Candidates by vector and by terms that are judged in full: judging one costs about 25 µs, half of
-# what an article costs. On four development streams 8 and 8, 16 and 16 and these gave the same B³
-# within .003 (og2021 .637, .637 and .640; the others the same places but for two articles).
+# Candidates by vector and by terms that are judged in full: judging one costs about 35 µs, all of
+# them a quarter of placing. On four development streams 8 and 8, 16 and 16 and these gave the same
+# B³ within .003 (og2021 .637, .637 and .640; the others the same places but for two articles).
 NEAREST, SHARING = 6, 3
 # The stories that members of one are seen against. 12 to 60 by direction gave the same splits.
 AROUND, AROUND_SHARING = 24, 8
