@@ -14,7 +14,8 @@ class ClusterSettings(BaseModel, extra="forbid"):
     # Ids outlive the stories: feeds bring back items that were gone for weeks.
     seen_days: float = Field(default=30.0, gt=0)
     # Records between two snapshots, or a fifth of the open articles where that is more: writing
-    # 30,000 takes about 2 s (143 MB), 100,000 about 5 s (475 MB); replaying 2,000 records 3 s.
+    # 30,000 took 1.4 to 2.2 s (142 MB), 100,000 4 to 13 s (474 MB), 3 s of it work and the rest
+    # the disk; replaying 2,000 records takes 3 to 4 s.
     snapshot_every: int = Field(default=2000, gt=0)
     # Where snapshots are kept; None = nowhere, each start then reads the log from its beginning.
     state_dir: Path | None = None
