@@ -102,7 +102,9 @@ def calibrate(
         # One name for each stream, so that it can be left out.
         renamed = [one._replace(name=f"{name.replace('-', '_')}:{one.name.split(':')[1]}")
                    for one in own]  # fmt: skip
-        rows |= train_match.gather(renamed, encoder, background)
+        rows |= train_match.gather(
+            renamed, encoder, background, across=len(known) > 1, language=_main(own, known) or "en"
+        )
     doing("events")
     found = DecisionFile(
         model=_model(encoder.name),
@@ -162,7 +164,7 @@ def _tasks(path: Path, reads: Sequence[str]) -> list[Task]:
     that the model does not read are left out: nothing can be learned for it from them."""
     every = clusters(path, "k1", None)
     counts = Counter(one.lang for one in every.articles if one.lang in reads)
-    main = counts.most_common(1)[0][0] if counts else None
+    main = _main([every], reads)
     found = [clusters(path, how, main) for how in WAYS]
     if len(counts) > 1:
         found += [clusters(path, how, None) for how in ("k1", "k4")]
@@ -171,6 +173,12 @@ def _tasks(path: Path, reads: Sequence[str]) -> list[Task]:
         for one in found
     ]
     return [one for one in readable if one.definitions]
+
+
+def _main(tasks: Sequence[Task], reads: Sequence[str]) -> str | None:
+    """The language of most articles, of those that are read."""
+    counts = Counter(one.lang for task in tasks for one in task.articles if one.lang in reads)
+    return counts.most_common(1)[0][0] if counts else None
 
 
 def _tracked(tasks: Sequence[Task], file: DecisionFile, encoder: Cache) -> float | None:

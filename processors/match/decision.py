@@ -15,8 +15,9 @@ from stream.errors import UsageError
 
 # An article with a body, or a headline alone; an event that lists its people and places, or one
 # whose names are taken from its own words (much weaker evidence); a language not understood.
-# Or: one of very many events, of which the others tell.
-REGIMES = ("text", "headline", "listed_text", "listed_headline", "unread", "crowd")
+# Or: one of very many events, of which the others tell; or a language other than the event's, which
+# shares no words with it (only files of models that read several languages have this one).
+REGIMES = ("text", "headline", "listed_text", "listed_headline", "unread", "crowd", "across")
 KINDS = ("described", "described_examples", "titled", "titled_examples")
 SHIPPED = "decision"
 # What decides for a model that has no file, when that is asked for.
@@ -46,13 +47,21 @@ class Decider(Struct, frozen=True):
     calibrated: bool
 
     def regime(
-        self, lang: str | None, *, has_body: bool, listed: bool, crowded: bool = False
+        self,
+        lang: str | None,
+        *,
+        has_body: bool,
+        listed: bool,
+        crowded: bool = False,
+        foreign: bool = False,
     ) -> str:
         """Which weights apply. An article of unknown language counts as understood."""
         if lang and lang not in self.file.reads:
             return "unread"
         if crowded and not listed:
             return "crowd"
+        if foreign and "across" in self.file.regimes:
+            return "across"
         return ("listed_" if listed else "") + ("text" if has_body else "headline")
 
     def base(self, regime: str, kind: str) -> float:

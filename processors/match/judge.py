@@ -18,7 +18,7 @@ from processors.match.room import room
 from processors.match.settings import MatchSettings
 from processors.match.signals import Near, Said
 from processors.match.words import Wordings, notes, wordings
-from stream.records import Article, Decision, Signal
+from stream.records import Article, Decision, Definition, Signal
 
 # Sentences tried as the one that speaks most for the event; each costs about 30 µs.
 CANDIDATES = 6
@@ -57,7 +57,8 @@ class _Read(NamedTuple):
     near: Near
     day: date | None
     lang: str | None
-    regimes: dict[bool, str]  # by whether the event lists its people or places
+    # By whether the event lists its people or places, and is given in another language.
+    regimes: dict[tuple[bool, bool], str]
     spoken: Wordings
     shorter: dict[int, _Read]  # without that sentence; filled when asked for
     reread: bool = False  # whether those were encoded again
@@ -70,6 +71,7 @@ class Judge:
         self.table = table
         self._decider = decider
         self._settings = settings
+        self._languages = [written_in(one.definition, settings.language) for one in table.events]
 
     def kept(self, article: Article, vector: Vector) -> list[Decision]:
         """The decisions worth storing: yes, likely enough, or the best rival of such a one."""
@@ -124,12 +126,19 @@ class Judge:
             {},
         )
 
-    def _regimes(self, lang: str | None, reading: Reading) -> dict[bool, str]:
+    def _regimes(self, lang: str | None, reading: Reading) -> dict[tuple[bool, bool], str]:
         crowded, has_body = self.table.crowd is not None, reading.has_body
         return {
-            listed: self._decider.regime(lang, has_body=has_body, listed=listed, crowded=crowded)
+            (listed, foreign): self._decider.regime(
+                lang, has_body=has_body, listed=listed, crowded=crowded, foreign=foreign
+            )
             for listed in (False, True)
+            for foreign in (False, True)
         }
+
+    def _regime(self, number: int, article: _Read) -> str:
+        foreign = bool(article.lang) and article.lang not in self._languages[number]
+        return article.regimes[self.table.events[number].listed, foreign]
 
     def _reread(self, article: Article, read_: _Read, encode: Encode) -> _Read:
         """Read the article again without each of its sentences, as the encoder sees it then."""
@@ -152,7 +161,7 @@ class Judge:
 
     def _score(self, number: int, article: _Read) -> _Judged:
         event = self.table.events[number]
-        regime = article.regimes[event.listed]
+        regime = self._regime(number, article)
         values = signals.dense(number, self.table, article.near)
         values |= signals.lexical(number, self.table, article.reading, article.said, article.day)
         if regime == "unread":
@@ -193,7 +202,7 @@ class Judge:
             calibrated=self._decider.calibrated,
         )
         if full:
-            regime = article.regimes[event.listed]
+            regime = self._regime(one.at, article)
             about = (event, self.table, article.reading, article.spoken, article.day, regime)
             # What counts nothing in this regime is no reason.
             silent = [name for name in RIVALRY if not one.contributions[name]]
@@ -260,6 +269,12 @@ class Judge:
                 regimes=self._regimes(article.lang, rest),
             )
         return article.shorter[number]
+
+
+def written_in(definition: Definition, otherwise: str) -> frozenset[str]:
+    """The languages that a definition is given in."""
+    found = {one.lang for one in definition.examples if one.about and one.lang}
+    return frozenset(found | {otherwise} if definition.description or not found else found)
 
 
 def published_day(article: Article) -> date | None:

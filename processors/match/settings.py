@@ -14,6 +14,9 @@ class MatchSettings(BaseModel):
     threshold: float = Field(default=0.5, gt=0, lt=1)
     # Below this a decision is computed on demand and not stored.
     keep: float = Field(default=0.05, ge=0, le=1)
+    # What definitions are written in, where no example says its language; an article in another
+    # language cannot share their words. Counts for models that read several languages.
+    language: str = "en"
     # None = the file shipped for the model.
     decision_file: Path | None = None
     # Let a model decide for which no file was calibrated; every match is then marked.
