@@ -66,7 +66,8 @@ def test_an_article_that_joins_says_what_set_its_story_apart_from_the_next_best(
     assert joined.story == joined.considered[0].story
     own, other = joined.considered
     first, second = told(joined)
-    assert first.startswith(f"it belongs there by {own.score:+.1f} in log-odds: {own.base:.1f} and ")
+    by = f"{own.score:+.1f} in log-odds: {own.base:.1f} and "
+    assert first.startswith(f"it belongs there by {by}")
     assert f"at {other.score:+.1f}; what sets them apart: " in second
     kinds = {kind: own.parts.get(kind, 0) - other.parts.get(kind, 0) for kind in own.parts}
     widest = max(kinds, key=lambda kind: abs(kinds[kind]))
