@@ -12,6 +12,8 @@ from processors.cluster.story import Story
 # A story falls apart where the mean chance across is under this, and two are one where it is over
 # that. Between them nothing is touched, so that nothing moves to and fro.
 SPLIT_UNDER, MERGE_OVER = 0.25, 0.75
+# Among fewer articles nothing stands out: how near is near is read off what is around.
+SEEN_AGAINST = 10
 # A part of one article stays: it was placed by the better informed rule.
 SMALLEST = 2
 # Only stories that the article itself nearly fits are compared (log-odds), and of each so many of
@@ -22,10 +24,10 @@ NEARLY, COMPARED, RIVALS = -2.0, 12, 2
 def leaving(originals: Sequence[Piece], around: Sequence[Piece], decision: Decision) -> list[Piece]:
     """Members that are a story of their own, the smaller part; empty when all hold together."""
     newest = originals[-pairs.MOST :]
-    if len(newest) < 2 * SMALLEST:
+    if len(newest) + len(around) < SEEN_AGAINST:
         return []
     one, other, across = pairs.parts(decision.chances(newest, around))
-    small = min(one, other, key=len)
+    small = other if len(other) <= len(one) else one  # of equals the older one keeps the story
     if across >= SPLIT_UNDER or len(small) < SMALLEST:
         return []
     return [newest[i] for i in small]

@@ -16,8 +16,9 @@ from processors.cluster.story import INDEXED_TERMS, Story
 # them a quarter of placing. On four development streams 8 and 8, 16 and 16 and these gave the same
 # B³ within .003 (og2021 .637, .637 and .640; the others the same places but for two articles).
 NEAREST, SHARING = 6, 3
-# The stories that members of one are seen against. 12 to 60 by direction gave the same splits.
-AROUND, AROUND_SHARING = 24, 8
+# The stories that members of one are seen against, by direction and by terms, and of each so many
+# of the newest. From these to 60, 8 and 12 the splits were the same but for a few articles.
+AROUND, AROUND_SHARING, AROUND_NEWEST = 16, 4, 3
 # A term that more open stories hold than this tells nothing apart, and reading on would cost.
 MAX_HOLDERS = 150
 # Where the background of an article is read off: its similarity to stories it is surely not in.
@@ -113,7 +114,9 @@ class Shelf:
         rows, _ = self.cells.near(story.centre, AROUND)
         rows += self._sharing(piece, AROUND_SHARING)
         others = [self._by_row[row] for row in dict.fromkeys(rows) if row != story.row]
-        return [one for other in others if other is not None for one in other.newest]
+        return [
+            one for other in others if other is not None for one in other.newest[-AROUND_NEWEST:]
+        ]
 
     def _sharing(self, piece: Piece, limit: int = SHARING) -> list[int]:
         held, weights, counts = array("i"), list[float](), list[int]()
