@@ -229,7 +229,8 @@ def test_what_is_missing_is_told_of_what_did_not_match_only(told: World) -> None
             assert not any(one.room for one in found.signals)
             continue
         some += 1
-        assert found.gap == pytest.approx(-found.score, abs=1e-4)  # the threshold is one half
+        short = decision.logit(MatchSettings().threshold)
+        assert found.gap == pytest.approx(short - found.score, abs=1e-4)
         assert all(one.room >= 0 for one in found.signals)
         if told.judge.table.crowd is None:
             assert not {s.name for s in found.signals if s.room} & {"lead", "told"}
