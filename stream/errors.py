@@ -5,6 +5,7 @@
     ├── Unavailable             a broker, database or channel is away: wait and try again
     ├── PartitionsLost          the group gave our partitions to another member: drop the batch
     ├── LogChanged              the log is not the one we were reading: stop, never skip
+    ├── PoisonStorm             record after record fails: stop, leave them where they are
     └── BadRecord               this record can never be handled: make it a dead letter
 
 Anything else that escapes a stage is treated as the record's fault (see `stream.stage`).
@@ -31,6 +32,10 @@ class PartitionsLost(DatelineError):
 
 class LogChanged(DatelineError):
     """The log was recreated or shortened since our position was saved."""
+
+
+class PoisonStorm(DatelineError):
+    """Every record fails: it is the stage or its surroundings, so the records stay unread."""
 
 
 class BadRecord(DatelineError):

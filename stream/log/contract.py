@@ -150,4 +150,8 @@ class Log(Protocol):
     def committed(self, group: str, partition: Partition) -> int | None:
         """Where the group goes on, None = it never committed."""
 
+    def set_committed(self, group: str, next_offsets: Mapping[Partition, int]) -> None:
+        """Store where a group without live members goes on. Raises UsageError, storing nothing,
+        while it has one."""
+
     def close(self) -> None: ...

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, OffsetAndMetadata
 from kafka import errors as kafka_errors
 
-from stream.errors import Unavailable, UsageError
+from stream.errors import PartitionsLost, Unavailable, UsageError
 from stream.log.contract import LogRecord, Partition, Topic
-from stream.log.kafka_client import ANSWER_S, MAX_BATCH_BYTES, Address, kafka_partition
+from stream.log.kafka_client import (
+    ANSWER_S,
+    MAX_BATCH_BYTES,
+    Address,
+    kafka_partition,
+    made_again,
+)
 from stream.log.kafka_group import SESSION_S, KafkaMember
 from stream.log.kafka_read import KafkaFollower, ends_of, read_until, reader
 from stream.log.kafka_send import KafkaSender
-from stream.log.keys import missing_topic
+from stream.log.keys import in_use, missing_topic
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -101,6 +107,16 @@ class KafkaLog:
         was made again is then noticed only by a position beyond its end."""
         return str(self._describe(topic)["topic_id"] or f"name:{topic}")
 
+    def check_ids(self, ids: Mapping[str, str], group: str | None = None) -> None:
+        """Raises LogChanged when one of the topics has another id than is given here.
+
+        A client reads on at the same offset in a topic that was made again. So readers ask this
+        whenever records have come, before they hand them over; it takes half a millisecond.
+        """
+        for topic, known in ids.items():
+            if self.log_id(topic) != known:
+                raise made_again(topic, group)
+
     def partitions(self, topic: str) -> int:
         return len(self._describe(topic)["partitions"])
 
@@ -128,7 +144,8 @@ class KafkaLog:
 
     def follow(self, topics: Sequence[str]) -> KafkaFollower:
         parts = [Partition(topic, n) for topic in topics for n in range(self.partitions(topic))]
-        return KafkaFollower(self._address, parts, {topic: self.log_id(topic) for topic in topics})
+        ids = {topic: self.log_id(topic) for topic in topics}
+        return KafkaFollower(self._address, parts, lambda: self.check_ids(ids))
 
     def bounds(self, partition: Partition) -> tuple[int, int]:
         self._check(partition)
@@ -142,6 +159,19 @@ class KafkaLog:
                 kafka_partition(partition), timeout_ms=int(ANSWER_S * 1000)
             )
             return at
+
+    def set_committed(self, group: str, next_offsets: Mapping[Partition, int]) -> None:
+        for partition in next_offsets:
+            self._check(partition)
+        offsets = {
+            kafka_partition(p): OffsetAndMetadata(at, "", -1) for p, at in next_offsets.items()
+        }
+        try:
+            with self._address.errors(), reader(self._address, [], group) as client:
+                # From outside of the group: the broker takes it only while that has no member.
+                client.commit(offsets, timeout_ms=int(ANSWER_S * 1000))
+        except PartitionsLost as error:
+            raise in_use(group) from error
 
     def close(self) -> None:
         with self._lock:

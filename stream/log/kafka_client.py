@@ -114,18 +114,12 @@ def kafka_partition(partition: Partition) -> TopicPartition:
     return TopicPartition(partition.topic, partition.number)
 
 
-def check_topics(client: Any, ids: Mapping[str, str]) -> None:
-    """A client goes on at the same offset in a topic that was made again; we must not."""
-    for topic, known in ids.items():
-        now = client._cluster.topic_id(topic)  # from the metadata it has: no request
-        if now is not None and now.int and str(now) != known:
-            raise made_again(topic)
-
-
-def made_again(topic: str) -> LogChanged:
+def made_again(topic: str, group: str | None = None) -> LogChanged:
+    stage = group.removeprefix("dateline.") if group else "STAGE"
     return LogChanged(
-        f"topic {topic} was deleted and made again while it was read; stop every stage and "
-        "rebuild with an empty database"
+        f"topic {topic} was deleted and made again while it was read; bring the old one back, or "
+        f"run `dateline offsets reset {stage} --to start` to go on with the new one (the database: "
+        "`dateline db rebuild` into an empty one)"
     )
 
 

@@ -11,18 +11,17 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
-from stream.errors import LogChanged, PartitionsLost, Unavailable
+from stream.errors import PartitionsLost, Unavailable
 from stream.log.contract import LogRecord, Partition
 from stream.log.kafka_client import (
     ANSWER_S,
     FETCH_BYTES,
     PARTITION_BYTES,
     Address,
-    check_topics,
     kafka_partition,
     log_record,
-    made_again,
 )
+from stream.log.keys import outside
 
 # Heartbeats go on in a thread of the client while a batch is worked on; this is only for a stage
 # that hangs. Looking back over a month of articles for a new definition may take minutes.
@@ -52,6 +51,7 @@ class _Questions(Protocol):
     """What a member asks of its log."""
 
     def log_id(self, topic: str) -> str: ...
+    def check_ids(self, ids: Mapping[str, str], group: str) -> None: ...
     def bounds(self, partition: Partition) -> tuple[int, int]: ...
 
 
@@ -127,7 +127,8 @@ class KafkaMember:
                 found = self._client.poll(
                     timeout_ms=int(min(left, SLICE_S) * 1000), max_records=max_records
                 )
-            check_topics(self._client, self._ids)
+            if found:
+                self._same_topics()
             self._settle()
             batch = [
                 log_record(record)
@@ -204,23 +205,19 @@ class KafkaMember:
                 if start is None:
                     start = first
                 if not first <= start <= after:
-                    raise LogChanged(
-                        f"group {self._group} goes on at {start} in {partition.topic}/"
-                        f"{partition.number}, but the log holds {first} to {after}: it was "
-                        "shortened or made again; restore the log, or rebuild from it with an "
-                        "empty database"
-                    )
+                    raise outside(self._group, partition, start, first, after)
             self._owned.add(partition)
             if source in self._client.assignment():  # else its loss is the next change
                 self._client.seek(source, start)
                 self._client.resume(source)
 
+    def _same_topics(self) -> None:
+        self._log.check_ids(self._ids, self._group)
+
     def _ask_at_times(self) -> None:
         if time.monotonic() - self._asked < ASK_EVERY_S:
             return
-        for topic, known in self._ids.items():
-            if self._log.log_id(topic) != known:  # raises Unavailable when nobody answers
-                raise made_again(topic)
+        self._same_topics()  # raises Unavailable when nobody answers
         for partition in self._owned if self._quiet else ():
             after = self._log.bounds(partition)[1]
             with self._address.errors(partition.topic):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,6 @@ from stream.log.kafka_client import (
     FETCH_BYTES,
     PARTITION_BYTES,
     Address,
-    check_topics,
     kafka_partition,
     log_record,
 )
@@ -30,18 +29,20 @@ class KafkaFollower:
     """A client of its own, which fetches ahead in the background: polling it costs nothing."""
 
     def __init__(
-        self, address: Address, partitions: Sequence[Partition], ids: Mapping[str, str]
+        self, address: Address, partitions: Sequence[Partition], check: Callable[[], None]
     ) -> None:
-        self._address, self._partitions, self._ids = address, partitions, ids
+        """`check` raises LogChanged when a topic is not the one that it was."""
+        self._address, self._partitions, self._check = address, partitions, check
         self._context = reader(address, partitions)
         self._client = self._context.__enter__()
         self._whole = False
 
     def poll(self) -> Sequence[LogRecord]:
         with self._address.errors():
-            check_topics(self._client, self._ids)
             if self._whole:
-                return _flat(self._client.poll(timeout_ms=0))
+                if found := _flat(self._client.poll(timeout_ms=0)):
+                    self._check()
+                return found
             bounds = ends_of(self._client, self._partitions)
             for partition, (first, _) in bounds.items():
                 self._client.seek(kafka_partition(partition), first)

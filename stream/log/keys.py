@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from itertools import count
 
-from stream.errors import BadRecord, UsageError
+from stream.errors import BadRecord, LogChanged, UsageError
+from stream.log.contract import Partition
 from stream.records import MAX_RECORD_BYTES
 
 _SEED, _FACTOR, _SHIFT, _WORD = 0x9747B28C, 0x5BD1E995, 24, 0xFFFFFFFF
@@ -58,3 +59,27 @@ def check_size(topic: str, value: bytes) -> None:
 
 def missing_topic(topic: str, where: str) -> UsageError:
     return UsageError(f"topic {topic} does not exist in {where}; run `dateline topics create`")
+
+
+def outside(group: str, partition: Partition, at: int, first: int, after: int) -> LogChanged:
+    """A position that the log does not hold."""
+    name = f"{partition.topic}/{partition.number}"
+    stage = group.removeprefix("dateline.")
+    why = (
+        f"{first - at:,} records were dropped before they were read; restore them, or run "
+        f"`dateline offsets reset {stage} --to start` to go on without them"
+        if at < first
+        else "it was shortened, restored from an older copy or made again; restore the newer log, "
+        f"or run `dateline offsets reset {stage} --to start` to read what it holds"
+    )
+    return LogChanged(
+        f"group {group} goes on at {at} in {name}, but the log holds {first} to {after}: {why}"
+    )
+
+
+def in_use(group: str) -> UsageError:
+    stage = group.removeprefix("dateline.")
+    return UsageError(
+        f"the stage {stage} is running (its group {group} has a live member); stop it and try "
+        "again; one that was killed is missed after some seconds"
+    )

@@ -21,7 +21,7 @@ import msgspec
 
 from stream.errors import UsageError
 from stream.log.contract import LogRecord, Partition, Topic
-from stream.log.keys import Chooser, check_size, missing_topic
+from stream.log.keys import Chooser, check_size, in_use, missing_topic
 from stream.log.sqlite_file import SHIFT, LogFile, transaction
 from stream.log.sqlite_group import SqliteConsumer, fetch
 
@@ -118,6 +118,19 @@ class SqliteLog:
                 (group, self._partition(partition)),
             ).fetchone()
         return None if row is None else row[0]
+
+    def set_committed(self, group: str, next_offsets: Mapping[Partition, int]) -> None:
+        wanted = {partition: self._partition(partition) for partition in next_offsets}
+        with self._file.errors():
+            connection = self._file.connect(durable=True)
+        member = SqliteConsumer(self._file, connection, group, wanted, None, None)
+        try:
+            member.take_free()
+            if member.assigned() != frozenset(wanted):
+                raise in_use(group)
+            member.commit(next_offsets)
+        finally:
+            member.close()
 
     def prune(self, now: datetime) -> int:
         """Drop records older than their topic is kept for; how many went. Kafka does this alone."""

@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from stream.errors import LogChanged, PartitionsLost, UsageError
+from stream.errors import PartitionsLost, UsageError
 from stream.log.contract import LogRecord, Partition
+from stream.log.keys import outside
 from stream.log.sqlite_file import SHIFT, LogFile, transaction
 
 # How often a waiting poll looks for records and for free partitions: a look costs some tens of
@@ -83,7 +84,7 @@ class SqliteConsumer:
         deadline = time.monotonic() + timeout
         while True:
             self._file.check_present()
-            self._take_free()
+            self.take_free()
             with self._file.errors():
                 batch = self._fetch(max_records)
             left = deadline - time.monotonic()
@@ -129,7 +130,8 @@ class SqliteConsumer:
                 f"of group {self._group}; its owner does the batch again"
             )
 
-    def _take_free(self) -> None:
+    def take_free(self) -> None:
+        """Own every partition that no live member owns."""
         for partition, descriptor in self._locks.items():
             if partition in self._next:
                 continue
@@ -165,11 +167,7 @@ class SqliteConsumer:
             position = self._next[partition]
             first, after = self._bounds(self._ids[partition])
             if not first <= position <= after:
-                raise LogChanged(
-                    f"group {self._group} goes on at {position} in {partition.topic}/"
-                    f"{partition.number}, but the log holds {first} to {after}: it was shortened "
-                    "or made again; restore the log, or rebuild from it with an empty database"
-                )
+                raise outside(self._group, partition, position, first, after)
             if position == after:
                 continue
             room = max_records - len(batch)

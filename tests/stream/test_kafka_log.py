@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from dateline.broker import PackagedBroker
 from stream.errors import LogChanged, Unavailable, UsageError
 from stream.log import kafka_client, kafka_group
-from stream.log.contract import Partition
+from stream.log.contract import LogRecord, Partition
 from stream.log.kafka import KafkaLog
 from stream.log.keys import murmur2
 from tests.services import NAMED, DurableBroker
@@ -75,9 +75,7 @@ def test_a_batch_longer_than_the_session_keeps_its_partitions(log: KafkaLog, nam
     member.close()
 
 
-def test_a_topic_made_again_stops_its_readers(
-    log: KafkaLog, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_topic_made_again_stops_its_readers(log: KafkaLog, name: str) -> None:
     from kafka import KafkaAdminClient
 
     make_topic(log, name)
@@ -92,15 +90,38 @@ def test_a_topic_made_again_stops_its_readers(
     make_topic(log, name)
     assert log.log_id(name) != before
     append(log, name, [b"b"] * 9)
-    monkeypatch.setattr(kafka_group, "ASK_EVERY_S", 0.0)
-    with pytest.raises(LogChanged, match="deleted and made again"):
-        member.poll(1, 0.1)
-    # Without asking, a client learns of it with its metadata: at a fetch that fails, or in time.
-    # Records of the new topic may come before.
-    follower._client._cluster.request_update()
-    with pytest.raises(LogChanged, match="deleted and made again"):
-        wait_until(lambda: follower.poll() is None, "the topic is seen to be another")
+    came: list[bytes] = []
+    for reader in (lambda: member.poll(10, 0.1), follower.poll):
+
+        def read(reader: Callable[[], Sequence[LogRecord]] = reader) -> bool:
+            came.extend(record.value for record in reader())
+            return False
+
+        with pytest.raises(LogChanged, match=r"made again .*run `dateline offsets reset"):
+            wait_until(read, "the topic is seen to be another")
+    assert came == [], "not one record of the new topic is handed over"
     follower.close()
+    member.close()
+
+
+def test_a_group_without_commits_begins_at_the_first_record_also_of_a_topic_made_again(
+    log: KafkaLog, name: str
+) -> None:
+    from kafka import KafkaAdminClient
+
+    make_topic(log, name)
+    append(log, name, [b"a"] * 5)
+    member = log.consumer(name, [name])
+    take(member, 5)
+    member.commit({Partition(name, 0): 5})
+    member.close()
+    admin = KafkaAdminClient(bootstrap_servers=log._address.bootstrap)
+    admin.delete_topics([name])
+    admin.close()
+    make_topic(log, name)
+    append(log, name, [b"b%d" % n for n in range(9)])
+    member = log.consumer(name, [name])
+    assert [record.value for record in take(member, 9)] == [b"b%d" % n for n in range(9)]
     member.close()
 
 

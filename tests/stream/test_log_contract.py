@@ -299,6 +299,36 @@ def test_a_commit_for_what_another_owns_is_refused(log: Log, name: str) -> None:
     assert log.committed(name, Partition(name, 0)) is None
 
 
+def test_commits_are_set_from_outside_only_while_nobody_is_in_the_group(
+    log: Log, name: str
+) -> None:
+    make_topic(log, name, partitions=2)
+    append(log, name, [b"%d" % i for i in range(10)])
+    both = {Partition(name, 0): 7, Partition(name, 1): 0}
+    log.set_committed(name, both)
+    assert {partition: log.committed(name, partition) for partition in both} == both
+    member = log.consumer(name, [name])
+    assert [record.offset for record in take(member, 3)] == [7, 8, 9]
+    with pytest.raises(UsageError, match=r"is running .*stop it and try again"):
+        log.set_committed(name, {Partition(name, 0): 2})
+    member.commit({Partition(name, 0): 10})
+    member.close()
+    log.set_committed(name, {Partition(name, 0): 2})
+    member = log.consumer(name, [name])
+    assert take(member, 1)[0].offset == 2
+    member.close()
+
+
+def test_a_position_outside_the_log_says_what_to_do(log: Log, name: str) -> None:
+    make_topic(log, name)
+    append(log, name, [b"a"] * 3)
+    log.set_committed(f"dateline.{name}", {Partition(name, 0): 9})
+    member = log.consumer(f"dateline.{name}", [name])
+    with pytest.raises(LogChanged, match=rf"goes on at 9 .*`dateline offsets reset {name} --to"):
+        take(member, 1)
+    member.close()
+
+
 def test_a_killed_member_is_taken_over_at_its_commit(log: Log, url: str, name: str) -> None:
     make_topic(log, name)
     append(log, name, [b"%d" % i for i in range(5)])
