@@ -87,12 +87,16 @@ def make_stage(name: str, settings: Settings, *, deliver: bool = True) -> Stage:
 
         return MatchStage(settings.match)
     if name == "database":
-        return database_sink(open_engine(settings), settings, open_log(settings), deliver=deliver)
+        engine, log = open_engine(settings), open_log(settings)
+        return database_sink(engine, settings, log, deliver=deliver, group="dateline.database")
     raise UsageError(f"unknown stage {name!r}; the stages are {', '.join(STAGES)}")
 
 
-def database_sink(engine: Engine, settings: Settings, log: Log, *, deliver: bool) -> Stage:
-    """The writer, with the alert policy it asks. It disposes of the engine when it closes."""
+def database_sink(
+    engine: Engine, settings: Settings, log: Log, *, deliver: bool, group: str | None = None
+) -> Stage:
+    """The writer, with the alert policy it asks. It disposes of the engine when it closes. With
+    `group` it refuses a database that is behind what the group has done."""
     from sinks.alerts.policy import AlertPolicy
     from sinks.database.stage import DatabaseSink
     from sinks.outlets import Outlets
@@ -100,7 +104,7 @@ def database_sink(engine: Engine, settings: Settings, log: Log, *, deliver: bool
     policy = AlertPolicy(
         settings.alerts.channels if deliver else (), tells_backfill=settings.alerts.tell_backfill
     )
-    return DatabaseSink(engine, policy, Outlets.load(settings.outlets), log)
+    return DatabaseSink(engine, policy, Outlets.load(settings.outlets), log, group)
 
 
 @dataclass
@@ -205,8 +209,31 @@ def _worker(name: str, settings: Settings) -> Worker:
         return Worker(name, Deliverer(open_engine(settings), settings.alerts).run)
     if name == "desk":
         return Worker(name, lambda stop: _run_desk(settings, stop))
-    loop = Loop(make_stage(name, settings), open_log(settings))
-    return Worker(name, loop.run, loop)
+    log = open_log(settings)
+    loop = Loop(make_stage(name, settings), log)
+
+    def run(stop: threading.Event) -> None:
+        _same_topics(settings, log, loop.stage)
+        loop.run(stop)
+
+    return Worker(name, run, loop)
+
+
+def _same_topics(settings: Settings, log: Log, stage: Stage) -> None:
+    from dateline import fence
+
+    if stage.name == "database":
+        return  # it keeps the identity of each topic with its positions
+    try:
+        engine = open_engine(settings)
+    except DatelineError as error:  # only the stages that need the database wait for it
+        say = structlog.get_logger("dateline.stage")
+        say.warning("stage.topics_not_checked", stage=stage.name, error=str(error))
+        return
+    try:
+        fence.check(engine, log, stage)
+    finally:
+        engine.dispose()
 
 
 def _ingest(settings: Settings) -> Worker:

@@ -16,6 +16,7 @@ from dateline.commands import (
     dead,
     events,
     feeds,
+    offsets,
     operate,
     shared,
     try_out,
@@ -57,6 +58,7 @@ app.add_typer(feeds.app, name="feeds", help="The feeds to poll.")
 app.add_typer(events.app, name="events", help="The events to match.")
 app.add_typer(alerts.app, name="alerts", help="What analysts were told.")
 app.add_typer(dead.app, name="dead", help="Records that no stage could handle.")
+app.add_typer(offsets.app, name="offsets", help="Where the stages go on in the log.")
 app.add_typer(operate.db, name="db", help="The database's schema and rows.")
 app.add_typer(operate.topics, name="topics", help="The topics of the log.")
 app.add_typer(bench.app, name="bench", help="Measure, beside a peer or a limit.")

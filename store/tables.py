@@ -1,10 +1,11 @@
 """The tables. Private: dashboards and checks read the views of `store/views.py`.
 
-Three writers, none of which touches another's rows: ingest (the tables under its heading below),
-the database sink (everything that is derived from the log, with its positions), and delivery
-(the state of outbox rows). Every derived row carries `lane` and `log_offset`, the position of the
-`dateline.matched` record that last wrote it, and is only overwritten by a later one; no derived
-row holds a wall-clock time of the sink, so a rebuild from the same log gives the same rows.
+Four writers, none of which touches another's rows: ingest (the tables under its heading below),
+the database sink (everything that is derived from the log, with its positions), delivery (the
+state of outbox rows), and the program itself (how its processes are). Every derived row carries
+`lane` and `log_offset`, the position of the `dateline.matched` record that last wrote it, and is
+only overwritten by a later one; no derived row holds a wall-clock time of the sink, so a rebuild
+from the same log gives the same rows.
 """
 
 from __future__ import annotations
@@ -400,4 +401,30 @@ dead = sa.Table(
     Column("first_failed", UtcDateTime, nullable=False),
     Column("article_id", Text),
     Column("state", Text, nullable=False, server_default="dead"),  # dead | replayed
+)
+
+# ---- about the processes, by `dateline run` ------------------------------------------------------
+
+# The topics that a stage has read: another log_id later means another topic of the same name.
+stage_topics = sa.Table(
+    "stage_topics",
+    metadata,
+    Column("stage", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("log_id", Text, nullable=False),
+)
+
+# What each process last said of its stages, for `dateline status`.
+pulses = sa.Table(
+    "pulses",
+    metadata,
+    Column("stage", Text, primary_key=True),
+    Column("process", Text, primary_key=True),  # host:pid
+    Column("started", UtcDateTime, nullable=False),
+    Column("seen", UtcDateTime, nullable=False),
+    Column("state", Text, nullable=False),  # running | waiting | stopped
+    Column("owns", Text, nullable=False),  # its partitions: "dateline.placed/0 dateline.placed/1"
+    Column("error", Text),  # the last one, also when it is over
+    Column("error_at", UtcDateTime),
+    Column("snapshot", UtcDateTime),  # when the newest was written, of a stage that keeps them
 )

@@ -149,7 +149,8 @@ class LaneWriter:
         )
 
     def _again(self, item: Placement, old: dict[str, Any] | None) -> None:
-        """A redelivered duplicate: only decisions that differ are news."""
+        """A redelivered duplicate: only decisions that differ are news, and those by an older
+        definition never (an owner that was paused wakes, and knows no better)."""
         if old is None or old["revision_hash"] != item.article.revision or old["lane"] < item.lane:
             return
         books = self._books
@@ -157,7 +158,10 @@ class LaneWriter:
             decision
             for decision in item.decisions
             if (row := books.matches.get((decision.event_id, item.article.id))) is None
-            or row["reasons"] != as_json(decision)
+            or (
+                row["definition_version"] <= decision.version
+                and row["reasons"] != as_json(decision)
+            )
         ]
         if changed:
             before = self._decide(item._replace(decisions=changed), whole=False)

@@ -6,6 +6,7 @@ The move is a compare-and-set: an owner that was paused and wakes after another 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -16,6 +17,9 @@ from stream.errors import LogChanged, PartitionsLost
 from stream.log.contract import Log, Partition
 
 _p = positions.c
+# What a power cut may take from a database that is synced by the system: half a minute of work.
+# More than this is no accident.
+POWER_CUT = timedelta(minutes=10)
 
 
 class Position(NamedTuple):
@@ -24,11 +28,16 @@ class Position(NamedTuple):
 
 
 def load(
-    connection: sa.Connection, partition: Partition, log_id: str, log: Log | None
+    connection: sa.Connection,
+    partition: Partition,
+    log_id: str,
+    log: Log | None,
+    group: str | None = None,
 ) -> tuple[Position, int]:
     """The saved position, and the offset to start from.
 
-    Raises LogChanged when it was saved for another log, or the log does not hold it any more.
+    Raises LogChanged when it was saved for another log, when the log does not hold it any more,
+    and when `group` has come so much further that the database must be an older copy.
     """
     row = connection.execute(
         sa.select(_p.log_id, _p.next).where(
@@ -38,6 +47,8 @@ def load(
     first, end = log.bounds(partition) if log is not None else (0, None)
     name = f"{partition.topic}/{partition.number}"
     if row is None:
+        if log is not None and group is not None:
+            _refuse_older_copy(log, group, partition, first)
         return Position(log_id, None), first
     saved = int(row.next)
     if row.log_id != log_id:
@@ -56,9 +67,34 @@ def load(
         raise LogChanged(
             f"the database has read {name} up to {saved:,}, but the log only keeps records from "
             f"{first:,}: {first - saved:,} were never stored; restore them, or run "
-            "`dateline db rebuild` into an empty database"
+            "`dateline offsets reset database --to start --skip` to go on without them"
         )
+    if log is not None and group is not None:
+        _refuse_older_copy(log, group, partition, saved)
     return Position(log_id, saved), saved
+
+
+def _refuse_older_copy(log: Log, group: str, partition: Partition, saved: int) -> None:
+    """The group's commit follows the database's. It is ahead after a power cut, by seconds, and
+    when the database has gone back; then what was told since would be told once more."""
+    told = log.committed(group, partition) or 0
+    if told <= saved:
+        return
+    # Either may be gone from the log: then there is nothing to tell anybody again.
+    unread = next(log.read(partition, saved, saved + 1), None)
+    last = next(log.read(partition, told - 1, told), None)
+    if unread is None or last is None or last.time - unread.time <= POWER_CUT:
+        return
+    raise LogChanged(
+        f"the database has read {partition.topic}/{partition.number} up to {saved:,}, but its "
+        f"stage had come to {told:,}, {_hours(last.time - unread.time)} later: it is an older "
+        "copy, or another database; name the right one, or run `dateline offsets reset database "
+        "--to saved` to write the rest again from the log (alerts of that time are told again)"
+    )
+
+
+def _hours(time: timedelta) -> str:
+    return f"{time / timedelta(hours=1):.1f} h"
 
 
 def move(connection: sa.Connection, partition: Partition, old: Position, to: int) -> Position:

@@ -22,7 +22,8 @@ class DatabaseSink(Stage):
     """Keeps its own positions: a batch that was stored is never stored again, whatever the
     group's commits say.
 
-    `log` lets it notice a log that was recreated or shortened. The policy decides about alerts;
+    `log` lets it notice a log that was recreated or shortened; with its `group`, also a database
+    that was restored from an older copy. The policy decides about alerts;
     without channels they are decided and told to nobody (rebuilds, replays).
     """
 
@@ -30,15 +31,21 @@ class DatabaseSink(Stage):
     inputs = (MATCHED, EVENTS, VERDICTS, DEAD)
 
     def __init__(
-        self, engine: sa.Engine, policy: Policy, outlets: Outlets, log: Log | None = None
+        self,
+        engine: sa.Engine,
+        policy: Policy,
+        outlets: Outlets,
+        log: Log | None = None,
+        group: str | None = None,
     ) -> None:
-        self._engine, self._policy, self._outlets, self._log = engine, policy, outlets, log
+        self._engine, self._policy, self._outlets = engine, policy, outlets
+        self._log, self._group = log, group
         self._owned: dict[Partition, Position] = {}
 
     def start(self, partition: Partition, log_id: str) -> int:
         """Raises LogChanged when the log is not the one that the database was written from."""
         with translated(describe(self._engine)), reading(self._engine) as connection:
-            position, offset = positions.load(connection, partition, log_id, self._log)
+            position, offset = positions.load(connection, partition, log_id, self._log, self._group)
         self._owned[partition] = position
         return offset
 

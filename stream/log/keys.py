@@ -67,7 +67,7 @@ def outside(group: str, partition: Partition, at: int, first: int, after: int) -
     stage = group.removeprefix("dateline.")
     why = (
         f"{first - at:,} records were dropped before they were read; restore them, or run "
-        f"`dateline offsets reset {stage} --to start` to go on without them"
+        f"`dateline offsets reset {stage} --to start --skip` to go on without them"
         if at < first
         else "it was shortened, restored from an older copy or made again; restore the newer log, "
         f"or run `dateline offsets reset {stage} --to start` to read what it holds"

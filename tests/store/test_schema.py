@@ -15,7 +15,7 @@ from store.engine import open_database, reading
 from store.tables import metadata
 from stream.errors import UsageError
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 def test_migrated_schema_equals_the_tables(database_url: str) -> None:
