@@ -11,6 +11,7 @@ import structlog
 
 from tests.postgres import (  # noqa: F401  fixtures for every test
     another_database,
+    another_postgres,
     database_url,
     postgres_server,
     postgres_url,

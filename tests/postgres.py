@@ -74,6 +74,13 @@ def another_database(
         yield make
 
 
+@pytest.fixture
+def another_postgres(postgres_server: str) -> Iterator[Callable[[], str]]:
+    """Makes further empty databases on the server."""
+    with contextlib.ExitStack() as stack:
+        yield lambda: stack.enter_context(_fresh(postgres_server))
+
+
 @contextlib.contextmanager
 def _admin(server: str) -> Iterator[sa.Connection]:
     url = sa.make_url(server).set(drivername="postgresql+psycopg")

@@ -134,6 +134,18 @@ def test_a_redelivered_duplicate_moves_only_the_position(feed: Feed, engine: sa.
     assert after == stored
 
 
+def test_a_decision_by_an_older_definition_never_replaces_a_newer_one(
+    feed: Feed, engine: sa.Engine
+) -> None:
+    """A matcher that was paused wakes after its successor has decided by the new definition."""
+    feed(matched("a", decisions=[decision(version=2, probability=0.8)]))
+    stored = list(view(engine, "v_matches"))
+    feed(matched("a", decisions=[decision(version=1, probability=0.2)]))
+    assert view(engine, "v_matches") == stored
+    feed(matched("a", decisions=[decision(version=3, probability=0.2)]))
+    assert [row["definition_version"] for row in view(engine, "v_matches")] == [3]
+
+
 def test_the_same_key_twice_in_a_batch(feed: Feed, engine: sa.Engine) -> None:
     feed(
         matched("a", title="One"),
