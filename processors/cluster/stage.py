@@ -36,6 +36,7 @@ class Fact(Struct):
     source_offset: int
     copy_of: str | None = None
     changes: list[StoryChange] = []
+    article: bytes | None = None  # its id; the key of the record
 
 
 class ClusterStage(Stage):
@@ -91,6 +92,7 @@ class ClusterStage(Stage):
             fact = _read_fact(record.value)
             if fact is None:
                 continue
+            fact.article = record.key
             if not facts and record.offset > 0 and not self._silent_before[number]:
                 self._silent_before[number] = fact.source_offset
             if fact.source_offset >= self._lanes[number].next:
@@ -133,11 +135,13 @@ class ClusterStage(Stage):
         lane = self._lanes[record.partition]
         embedded = decode(record.value, Embedded)
         article = embedded.read_article()
-        fact = self._facts[record.partition].get(record.offset)
-        if fact is not None:
+        fact = self._facts[record.partition].pop(record.offset, None)
+        if fact is not None and fact.article in (None, b"", article.id.encode()):
             lane.adopt(embedded, article, fact.story, fact.copy_of, fact.changes)
-            del self._facts[record.partition][record.offset]
             return None
+        if fact is not None:
+            # The topic of embedded articles was made again, that of placements was not.
+            self._say.warning("cluster.foreign_placement", article=article.id, offset=record.offset)
         placement = lane.place(embedded, article)
         if placement is None or record.offset < self._silent_before[record.partition]:
             return None

@@ -112,6 +112,17 @@ def test_logged_placements_are_facts_even_against_the_rules() -> None:
     assert rest[0].story == "s-elsewhere"
 
 
+def test_placements_of_other_articles_at_the_same_offsets_are_no_facts() -> None:
+    given = records(three_stories(2))
+    facts = [
+        LogRecord(PLACED, 0, n, b"another", value, {}, START)
+        for n, value in enumerate(written(stage(), given, 1))
+    ]
+    on = stage()
+    on.restore(LANE, iter(facts))
+    assert written(on, given, 1) == [one.value for one in facts]
+
+
 def test_sources_whose_placements_are_no_longer_kept_are_not_placed_anew() -> None:
     given = records(busy_stream())
     on = stage()
