@@ -25,8 +25,9 @@ START_S = 30.0
 class PackagedBroker:
     """A broker on loopback. `port=0` takes a free one; `storage` is `memory://…` or `s3://…`.
 
-    `environment` is added to the broker's own (credentials of an s3 storage). What it prints is in
-    the file `log`. Raises UsageError when the package or the port is not to be had.
+    `environment` is added to the broker's own (credentials of an s3 storage). `advertised` is the
+    `host:port` that clients are told to use, where it is another than its own. What it prints is
+    in the file `log`. Raises UsageError when the package or the port is not to be had.
     """
 
     def __init__(
@@ -34,10 +35,12 @@ class PackagedBroker:
         port: int = 0,
         storage: str = "memory://dateline/",
         environment: Mapping[str, str] | None = None,
+        advertised: str | None = None,
     ) -> None:
         self._program = _program()
         self._port = port
         self._storage = storage
+        self._advertised = advertised
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         handle, name = tempfile.mkstemp(prefix="dateline-broker-", suffix=".log")
@@ -64,7 +67,8 @@ class PackagedBroker:
             self._process = subprocess.Popen(  # noqa: S603  the package's own program
                 [
                     self._program, "broker", "--storage-engine", self._storage,
-                    "--listener-url", url, "--advertised-listener-url", url,
+                    "--listener-url", url,
+                    "--advertised-listener-url", f"tcp://{self._advertised or self.bootstrap}",
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -16,9 +16,9 @@ _BUCKET = "dateline"
 
 class DurableBroker(PackagedBroker):
     """A packaged broker that survives kill -9: it keeps everything in a loopback S3 server, which
-    goes on while the broker is down."""
+    goes on while the broker is down. `port` and `advertised` are those of `PackagedBroker`."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0, advertised: str | None = None) -> None:
         from moto.server import ThreadedMotoServer
 
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -27,6 +27,8 @@ class DurableBroker(PackagedBroker):
         url = f"http://{host}:{port}"
         self._make_bucket(url)
         super().__init__(
+            port=port,
+            advertised=advertised,
             storage=f"s3://{_BUCKET}/",
             environment={
                 "AWS_ENDPOINT": url,

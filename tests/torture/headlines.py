@@ -59,6 +59,13 @@ START = datetime(2024, 3, 1, 6, tzinfo=UTC)
 
 def write(path: Path, count: int, seed: int) -> list[str]:
     """`count` articles as JSON lines, in the order of their publication; their refs."""
+    rows = make(count, seed)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return [row["id"] for row in rows]
+
+
+def make(count: int, seed: int, sentences: int = 3) -> list[dict[str, str]]:
+    """The same as rows of an archive. Texts are the headline and so many sentences more."""
     chance = random.Random(seed)
     made: list[tuple[datetime, str, str]] = []
     while len(made) < count:
@@ -70,14 +77,13 @@ def write(path: Path, count: int, seed: int) -> list[str]:
             words = {"town": town, "who": who, "n": n, "m": m, "day": chance.choice(DAYS)}
             step = chance.randrange(len(plot))
             title = plot[step].format(**words)
-            rest = " ".join(line.format(**words) for line in chance.sample(MORE, 3))
+            rest = [line.format(**words) for line in chance.sample(MORE, sentences)]
             later = timedelta(hours=step * 20, minutes=chance.randrange(600))
-            made.append((broke + later, title, f"{title}. {rest}"))
-    made = sorted(made[:count])
-    refs = [f"k{number:04}" for number in range(count)]
-    with path.open("w", encoding="utf-8") as file:
-        for ref, (at, title, text) in zip(refs, made, strict=True):
-            url = f"https://{chance.choice(('courier', 'gazette', 'wire'))}.example/{ref}"
-            row = {"id": ref, "url": url, "title": title, "text": text}
-            file.write(json.dumps({**row, "published": at.isoformat()}) + "\n")
-    return refs
+            made.append((broke + later, title, " ".join([f"{title}.", *rest])))
+    rows = []
+    for number, (at, title, text) in enumerate(sorted(made[:count])):
+        ref = f"k{number:04}"
+        url = f"https://{chance.choice(('courier', 'gazette', 'wire'))}.example/{ref}"
+        row = {"id": ref, "url": url, "title": title, "text": text}
+        rows.append({**row, "published": at.isoformat()})
+    return rows

@@ -1,0 +1,114 @@
+"""One process of the pipeline after the other under the same name, and how each of them ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.conftest import ROOT
+from tests.dateline.program import environment
+
+_PRODUCING = ("batch in hand", "produce begun", "before flush", "after flush",
+              "before group commit", "after group commit")  # fmt: skip
+_DATABASE = ("before database commit", "after database commit")
+# Where each kind of process can be made to die.
+POINTS: dict[str, tuple[str, ...]] = {
+    "source": ("produce begun", "before flush", "after flush", *_DATABASE),
+    "embed": _PRODUCING,
+    "cluster": (*_PRODUCING, "before rename", "after rename"),
+    "match": _PRODUCING,
+    "database": ("batch in hand", *_DATABASE, "before group commit", "after group commit"),
+    "deliver": (*_DATABASE, "before sending", "after sending"),
+}
+SIGNALS = ("SIGKILL", "SIGTERM", "SIGSTOP")
+# Mostly the one that nothing can prepare for.
+WEIGHTS = (8, 1, 1)
+# Loading the model takes embed some seconds; deaths before its work begins teach little.
+GROWN_UP_S = {"embed": 8.0}
+# A life whose point never comes ends after this: nothing may have been there to do.
+OLD_S = 12.0
+
+
+@dataclass
+class Plan:
+    """How a life ends: at a point, or at a moment after its start."""
+
+    signal: str
+    point: str | None = None
+    nth: int = 0
+    moment: float = 0.0
+
+
+@dataclass
+class Life:
+    """A place in the pipeline, and the process that holds it now."""
+
+    name: str
+    kind: str
+    arguments: Sequence[str]
+    folder: Path
+    chance: random.Random
+    environ: Mapping[str, str]
+    plan: Plan | None = None
+    process: subprocess.Popen[bytes] | None = None
+    born: float = 0.0
+    stopped_until: float | None = None
+    condemned: bool = False  # a signal that ends it is on its way
+    spoken: list[bytes] = field(default_factory=list)  # whole lines of standard output
+    owned: set[tuple[str, str]] = field(default_factory=set)  # (group, partition)
+
+    def start(self, report: int, said: int, *, doomed: bool) -> None:
+        self.plan = self._plan() if doomed else None
+        self.born, self.condemned, self.stopped_until = time.monotonic(), False, None
+        self.owned.clear()
+        more = {"DATELINE_TEST_REPORT": str(report), "DATELINE_SUPERVISED": "1", **self.environ}
+        if self.plan and self.plan.point:
+            more["DATELINE_TEST_DIE"] = f"{self.plan.point} {self.plan.nth} {self.plan.signal}"
+        if self.plan and self.chance.random() < 0.15:
+            more["DATELINE_TEST_CLOCK"] = str(self.chance.choice((-10_800, -90, 90, 10_800)))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.torture.victim", self.name, *self.arguments],
+            cwd=self.folder, env={**environment(more), "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,  # its end tells the process that we are gone
+            stdout=subprocess.PIPE, stderr=said, pass_fds=(report,), start_new_session=True,
+        )  # fmt: skip
+        threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
+
+    def send(self, name: str) -> None:
+        assert self.process is not None
+        self.condemned = self.condemned or name in ("SIGKILL", "SIGTERM")
+        os.kill(self.process.pid, signal.Signals[name])
+
+    def _plan(self) -> Plan:
+        chance = self.chance
+        name = chance.choices(SIGNALS, WEIGHTS)[0]
+        if chance.random() < 0.6:
+            return Plan(name, chance.choice(POINTS[self.kind]), chance.choice((1, 1, 2, 3, 5)))
+        grown = GROWN_UP_S.get(self.kind, 1.0)
+        return Plan(name, moment=chance.uniform(grown / 2, grown + 5))
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        """What was written whole has been told; a line cut by the kill has not."""
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.endswith(b"\n"):
+                self.spoken.append(line)
+
+
+def told(lives: Sequence[Life]) -> list[str]:
+    """`alert/sequence` of every alert that a deliverer has written out."""
+    found = []
+    for life in lives:
+        for line in life.spoken:
+            payload = json.loads(line)
+            found.append(f"{payload['alert_id']}/{payload['sequence']}")
+    return found

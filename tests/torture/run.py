@@ -1,0 +1,162 @@
+"""The two runs of `make torture`: on the broker with PostgreSQL, and on SQLite alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.torture.arena import Arena, Fault, Seen
+from tests.torture.lives import told
+from tests.torture.servers import Network, Postgres
+from tests.torture.verdict import Verdict, judge
+
+Tell = Callable[[str], None]
+# Past the first page of any file that a stage writes: nothing can grow.
+FULL_BYTES = 4096
+
+
+@dataclass
+class Report:
+    where: str
+    seed: int
+    seconds: float
+    seen: Seen
+    verdict: Verdict
+
+    @property
+    def good(self) -> bool:
+        return self.verdict.good and not self.seen.ended
+
+    def as_dict(self) -> dict[str, Any]:
+        median, p95 = self.seen.recovery()
+        return {
+            "where": self.where,
+            "seed": self.seed,
+            "seconds": round(self.seconds, 1),
+            "kills": self.seen.signals["SIGKILL"],
+            "signals": dict(self.seen.signals),
+            "points": dict(self.seen.points),
+            "faults": dict(self.seen.faults),
+            "recovery": {"count": len(self.seen.recoveries), "median_s": round(median, 2),
+                         "p95_s": round(p95, 2)},
+            "ended_by_themselves": self.seen.ended,
+            **asdict(self.verdict),
+            "good": self.good,
+        }  # fmt: skip
+
+    def as_text(self) -> str:
+        v, s = self.verdict, self.seen
+        median, p95 = s.recovery()
+        at = ", ".join(f"{count} {point}" for point, count in s.points.most_common())
+        lines = [
+            f"torture on {self.where}: {'passed' if self.good else 'FAILED'} in"
+            f" {self.seconds:.0f} s (--seed {self.seed})",
+            f"  kills      {s.signals['SIGKILL']} SIGKILL, {s.signals['SIGTERM']} SIGTERM,"
+            f" {s.signals['SIGSTOP']} SIGSTOP",
+            f"  at         {at}",
+            f"  faults     {', '.join(f'{n} × {name}' for name, n in s.faults.items())}",
+            f"  articles   {v.articles:,}, {v.matches:,} matches",
+            f"  lost       {len(v.lost)}",
+            f"  duplicated {len(v.duplicated)}",
+            f"  differing  {len(v.differing)} tables from a rebuild in one pass,"
+            f" {len(v.changed)} articles from the input",
+            f"  audit      {'adds up' if not v.gaps else f'{len(v.gaps)} gaps'},"
+            f" {v.dead} dead letters",
+            f"  alerts     {v.alerts}: {v.sent} sent once, {v.unknown} outcome unknown,"
+            f" {len(v.untold)} not told, {len(v.told_twice)} told twice",
+            f"  recovery   median {median:.1f} s, p95 {p95:.1f} s from a kill to the first record"
+            f" done again ({len(s.recoveries)} measured)",
+        ]
+        for name in ("lost", "duplicated", "differing", "changed", "gaps", "untold", "told_twice"):
+            lines += [f"  ! {name}: {one}" for one in getattr(v, name)[:10]]
+        lines += [f"  ! {one}" for one in s.ended[:10]]
+        return "\n".join(lines)
+
+
+def on_broker(base: Path, articles: int, kills: int, seed: int, tell: Tell) -> Report:
+    """Two processes a stage, Kafka's protocol through a bad network, PostgreSQL."""
+    folder = base / "broker"
+    folder.mkdir()
+    with Network() as network, Postgres() as postgres:
+
+        def restart_broker(_: Arena) -> None:
+            network.broker.stop()
+            time.sleep(2)
+            network.broker.start()
+
+        def slow(_: Arena) -> None:
+            network.proxy.delay = 0.1
+            time.sleep(5)
+            network.proxy.delay = 0.0
+
+        def cut(_: Arena) -> None:
+            for _i in range(3):
+                network.proxy.reset()
+                time.sleep(1)
+
+        def half_open(_: Arena) -> None:
+            network.proxy.half_open(True)
+            time.sleep(5)
+            network.proxy.half_open(False)
+
+        def kill_database(_: Arena) -> None:
+            postgres.kill()
+            time.sleep(2)
+            postgres.start()
+
+        faults: list[Fault] = [
+            ("records appended again in another order", Arena.append_again),
+            ("slow network", slow),
+            ("database killed", kill_database),
+            ("connections reset", cut),
+            ("definitions changed", lambda arena: arena.define(2)),
+            ("broker killed", restart_broker),
+            ("records appended again in another order", Arena.append_again),
+            ("half-open connections", half_open),
+            ("database killed", kill_database),
+            ("broker killed", restart_broker),
+        ]
+        return _run(
+            "the broker and PostgreSQL", folder, tell, postgres.url("rebuilt"),
+            Arena(folder, log=network.url, database=postgres.url("torture"), articles=articles,
+                  kills=kills, seed=seed, doubled=True, faults=faults, tell=tell),
+        )  # fmt: skip
+
+
+def on_sqlite(base: Path, articles: int, kills: int, seed: int, tell: Tell) -> Report:
+    """One process a stage, log and database in files, and a disk that is full at times."""
+    folder = base / "sqlite"
+    folder.mkdir()
+
+    def fill_disk(arena: Arena) -> None:
+        arena.limit_files(FULL_BYTES)
+        time.sleep(3)
+        arena.limit_files(None)
+
+    faults: list[Fault] = [
+        ("records appended again in another order", Arena.append_again),
+        ("disk full", fill_disk),
+        ("definitions changed", lambda arena: arena.define(2)),
+        ("disk full", fill_disk),
+    ]
+    return _run(
+        "SQLite", folder, tell, str(folder / "rebuilt.db"),
+        Arena(folder, log="dateline.log.db", database="dateline.db", articles=articles,
+              kills=kills, seed=seed, doubled=False, faults=faults, tell=tell),
+    )  # fmt: skip
+
+
+def _run(where: str, folder: Path, tell: Tell, empty: str, arena: Arena) -> Report:
+    began = time.monotonic()
+    tell(f"torture on {where}: {len(arena.rows):,} articles, {arena.kills} kills")
+    arena.prepare()
+    arena.play()
+    if "Traceback" in (said := (folder / "said").read_text(errors="replace")):
+        at = said.index("Traceback")
+        arena.seen.ended.append(f"a traceback: {said[max(0, at - 300) : at + 1500]}")
+    tell("comparing with a rebuild")
+    verdict = judge(arena.settings, empty, arena.rows, told(arena.lives))
+    return Report(where, arena.seed, time.monotonic() - began, arena.seen, verdict)
