@@ -25,6 +25,7 @@ from store.audit import audit
 from store.engine import open_database
 from store.tables import feed_items, identities, polls, polls_daily
 from store.tables import feeds as feeds_table
+from store.views import VIEWS
 from stream.errors import Unavailable
 from tests.ingest.conftest import START, World, item, rss, running
 
@@ -352,7 +353,7 @@ def test_folding_keeps_every_sum_and_may_be_repeated(database_url: str, tmp_path
     world = World(tmp_path, open_database(database_url, upgrade=True))
     try:
         _many_days(world)
-        before = {view: _rows(world.engine, view) for view in ("v_ledger", "v_fates")}
+        before = {view.name: _rows(world.engine, view.name) for view in VIEWS}
         now, had = START + timedelta(days=10), len(world.ledger())
 
         planned = prune(world.engine, world.settings, now, dry_run=True)
