@@ -244,17 +244,16 @@ class Lane(Stock):
         story = self.shelf.stories.get(story_id) if story_id is not None else None
         if story is None or piece.copy_of is not None or not decision.by_two:
             return story_id, []
-        own = self.originals(story)
-        if pairs.due(len(own) + 1):
+        if pairs.due(story.originals + 1):
             around = self.shelf.around(story, piece)
-            leaving = mend.leaving([*own, piece], around, decision)
+            leaving = mend.leaving([*self.originals(story), piece], around, decision)
             if leaving:
                 into = new_id(self.number, piece.id, f"{piece.revision}\0split")
                 changes = self._split(story, leaving, into)
                 return (into if piece in leaving else story.id), changes
         for _, other in mend.likely(judged.ranked, story):
             around = self.shelf.around(story, piece)
-            if mend.same([*own, piece], self.originals(other), around, decision):
+            if mend.same([*story.newest, piece], other.newest, around, decision):
                 gone, kept = sorted((story, other), key=lambda one: (one.size, one.id))
                 return kept.id, self._merge(gone, kept)
         return story_id, []

@@ -16,15 +16,14 @@ SPLIT_UNDER, MERGE_OVER = 0.25, 0.75
 SEEN_AGAINST = 10
 # A part of one article stays: it was placed by the better informed rule.
 SMALLEST = 2
-# Only stories that the article itself nearly fits are compared (log-odds), and of each so many of
-# the newest members.
-NEARLY, COMPARED, RIVALS = -2.0, 12, 2
+# Only stories that the article itself nearly fits are compared with its own (log-odds).
+NEARLY, RIVALS = -2.0, 2
 
 
 def leaving(originals: Sequence[Piece], around: Sequence[Piece], decision: Decision) -> list[Piece]:
     """Members that are a story of their own, the smaller part; empty when all hold together."""
     newest = originals[-pairs.MOST :]
-    if len(newest) + len(around) < SEEN_AGAINST:
+    if len(newest) < 2 * SMALLEST or len(newest) + len(around) < SEEN_AGAINST:
         return []
     one, other, across = pairs.parts(decision.chances(newest, around))
     small = other if len(other) <= len(one) else one  # of equals the older one keeps the story
@@ -44,7 +43,6 @@ def same(
 ) -> bool:
     """Whether these are one story. Headlines alone say too little for that: merging stories of
     headlines cost .04 B³ on a stream that was left out, while full texts gained .01 to .02."""
-    ours, theirs = ours[-COMPARED:], theirs[-COMPARED:]
     both = [*ours, *theirs]
     if not theirs or any(one.headline_only for one in both):
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -225,3 +226,15 @@ def test_average_linkage_parts_what_is_unlike() -> None:
     chances = np.full((5, 5), 0.1)
     chances[:3, :3] = chances[3:, 3:] = 0.9
     assert pairs.parts(chances) == ([0, 1, 2], [3, 4], pytest.approx(0.1))
+
+
+def test_a_story_whose_first_members_are_forgotten_goes_on(tmp_path: Path) -> None:
+    """It grows for weeks; what is compared is what is still known."""
+    path = leaning(tmp_path, 6)
+    days = [
+        structs.replace(one, published=when, fetched=when)
+        for n, one in enumerate(reports("ferry", 24))
+        for when in [START + timedelta(days=6 * n)]
+    ]
+    found = place(days, decision_file=path)
+    assert len({one.story for one in found}) == 1
