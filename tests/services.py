@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -16,18 +17,18 @@ _BUCKET = "dateline"
 
 class DurableBroker(PackagedBroker):
     """A packaged broker that survives kill -9: it keeps everything in a loopback S3 server, which
-    goes on while the broker is down. `port` and `advertised` are those of `PackagedBroker`."""
+    goes on while the broker is down. `advertised`: see there."""
 
-    def __init__(self, port: int = 0, advertised: str | None = None) -> None:
+    def __init__(self, advertised: str | None = None) -> None:
         from moto.server import ThreadedMotoServer
 
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for every request
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self._server.start()
         host, port = self._server.get_host_and_port()
         url = f"http://{host}:{port}"
         self._make_bucket(url)
         super().__init__(
-            port=port,
             advertised=advertised,
             storage=f"s3://{_BUCKET}/",
             environment={

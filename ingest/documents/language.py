@@ -9,6 +9,8 @@ from typing import Protocol, cast
 
 import numpy as np
 
+from stream.errors import Unavailable
+
 # Of 4,379 captured items more text changes the answer for three: English articles whose last lines
 # are Korean. Each further hundred letters cost 5 µs.
 _SAMPLE = 300
@@ -42,7 +44,12 @@ def load() -> None:
 def _identifier() -> _Identifier:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # 1 s to load: only when needed
 
-    made = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    try:  # it unpacks itself into the folder for temporary files
+        made = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    except OSError as error:
+        raise Unavailable(
+            f"the language model cannot be unpacked ({error.strerror}); free some space on the disk"
+        ) from error
     made.set_languages(_NEWS.split())
     # It gathers a few rows of this table for each text; row by row in memory that takes half as
     # long as in the order that the selection of languages leaves it in.

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from stream.telemetry import configure_logs
 from tests.torture.run import Report, on_broker, on_sqlite
 
 # Two cores need about four minutes for these, most of it starting Python.
@@ -35,6 +36,8 @@ def main() -> int:
     if chosen.minutes:
         chosen.kills = int(chosen.minutes * KILLS_A_MINUTE)
         chosen.articles = int(chosen.minutes * ARTICLES_A_MINUTE)
+
+    configure_logs("warning")
 
     def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)

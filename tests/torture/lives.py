@@ -32,20 +32,21 @@ POINTS: dict[str, tuple[str, ...]] = {
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGSTOP")
 # Mostly the one that nothing can prepare for.
 WEIGHTS = (8, 1, 1)
-# Loading the model takes embed some seconds; deaths before its work begins teach little.
-GROWN_UP_S = {"embed": 8.0}
-# A life whose point never comes ends after this: nothing may have been there to do.
-OLD_S = 12.0
+# Of those that die at a moment, this part does so while it starts; the others at work.
+YOUNG = 0.2
+# A life whose point never comes ends after this; embed takes some seconds to load the model.
+OLD_S = 14.0
 
 
 @dataclass
 class Plan:
-    """How a life ends: at a point, or at a moment after its start."""
+    """How a life ends: at a point, or so long after its start (`young`) or its first work."""
 
     signal: str
     point: str | None = None
     nth: int = 0
     moment: float = 0.0
+    young: bool = False
 
 
 @dataclass
@@ -61,6 +62,7 @@ class Life:
     plan: Plan | None = None
     process: subprocess.Popen[bytes] | None = None
     born: float = 0.0
+    at_work: float | None = None  # since when it has done something
     stopped_until: float | None = None
     condemned: bool = False  # a signal that ends it is on its way
     spoken: list[bytes] = field(default_factory=list)  # whole lines of standard output
@@ -68,7 +70,8 @@ class Life:
 
     def start(self, report: int, said: int, *, doomed: bool) -> None:
         self.plan = self._plan() if doomed else None
-        self.born, self.condemned, self.stopped_until = time.monotonic(), False, None
+        self.born, self.at_work = time.monotonic(), None
+        self.condemned, self.stopped_until = False, None
         self.owned.clear()
         more = {"DATELINE_TEST_REPORT": str(report), "DATELINE_SUPERVISED": "1", **self.environ}
         if self.plan and self.plan.point:
@@ -93,8 +96,8 @@ class Life:
         name = chance.choices(SIGNALS, WEIGHTS)[0]
         if chance.random() < 0.6:
             return Plan(name, chance.choice(POINTS[self.kind]), chance.choice((1, 1, 2, 3, 5)))
-        grown = GROWN_UP_S.get(self.kind, 1.0)
-        return Plan(name, moment=chance.uniform(grown / 2, grown + 5))
+        young = chance.random() < YOUNG
+        return Plan(name, moment=chance.uniform(0.3, 3.0), young=young)
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         """What was written whole has been told; a line cut by the kill has not."""

@@ -12,16 +12,16 @@ from typing import Any
 
 
 class FaultProxy:
-    """Listens on loopback from the start, so that its address can be told to the server behind it.
+    """Listens on loopback from the start, so that its address can be told to the server behind it,
+    whose port is `target`.
 
     `delay`: seconds that every chunk waits. `reset()`: every connection ends with a RST.
     `half_open(True)`: whatever is connected, and connects, hears nothing any more; those
     connections stay dead when it is over, as they would after a cable was pulled.
     """
 
-    def __init__(self, target: int) -> None:
-        self.delay = 0.0
-        self._target = target
+    def __init__(self, target: int = 0) -> None:
+        self.target, self.delay = target, 0.0
         self._silent = False
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -78,22 +78,23 @@ class FaultProxy:
 
     async def _serve(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         try:
-            there, on = await asyncio.open_connection("127.0.0.1", self._target)
+            there, on = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
             back.transport.abort()
             return
         ends = {back, on}
         self._open |= ends
         dead = asyncio.Event()
+        pumps = [
+            asyncio.ensure_future(self._pump(here, on, dead)),
+            asyncio.ensure_future(self._pump(there, back, dead)),
+        ]
         try:
-            await asyncio.wait(
-                [
-                    asyncio.ensure_future(self._pump(here, on, dead)),
-                    asyncio.ensure_future(self._pump(there, back, dead)),
-                ],
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
             self._open -= ends
             for writer in ends:
                 writer.transport.abort()

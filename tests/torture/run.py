@@ -28,7 +28,7 @@ class Report:
 
     @property
     def good(self) -> bool:
-        return self.verdict.good and not self.seen.ended
+        return self.verdict.good and not self.seen.broken
 
     def as_dict(self) -> dict[str, Any]:
         median, p95 = self.seen.recovery()
@@ -42,7 +42,8 @@ class Report:
             "faults": dict(self.seen.faults),
             "recovery": {"count": len(self.seen.recoveries), "median_s": round(median, 2),
                          "p95_s": round(p95, 2)},
-            "ended_by_themselves": self.seen.ended,
+            "restarts": self.seen.restarts,
+            "broken": self.seen.broken,
             **asdict(self.verdict),
             "good": self.good,
         }  # fmt: skip
@@ -55,7 +56,7 @@ class Report:
             f"torture on {self.where}: {'passed' if self.good else 'FAILED'} in"
             f" {self.seconds:.0f} s (--seed {self.seed})",
             f"  kills      {s.signals['SIGKILL']} SIGKILL, {s.signals['SIGTERM']} SIGTERM,"
-            f" {s.signals['SIGSTOP']} SIGSTOP",
+            f" {s.signals['SIGSTOP']} SIGSTOP; {s.restarts} ended as a server was away",
             f"  at         {at}",
             f"  faults     {', '.join(f'{n} × {name}' for name, n in s.faults.items())}",
             f"  articles   {v.articles:,}, {v.matches:,} matches",
@@ -72,7 +73,7 @@ class Report:
         ]
         for name in ("lost", "duplicated", "differing", "changed", "gaps", "untold", "told_twice"):
             lines += [f"  ! {name}: {one}" for one in getattr(v, name)[:10]]
-        lines += [f"  ! {one}" for one in s.ended[:10]]
+        lines += [f"  ! {one}" for one in s.broken[:10]]
         return "\n".join(lines)
 
 
@@ -154,9 +155,6 @@ def _run(where: str, folder: Path, tell: Tell, empty: str, arena: Arena) -> Repo
     tell(f"torture on {where}: {len(arena.rows):,} articles, {arena.kills} kills")
     arena.prepare()
     arena.play()
-    if "Traceback" in (said := (folder / "said").read_text(errors="replace")):
-        at = said.index("Traceback")
-        arena.seen.ended.append(f"a traceback: {said[max(0, at - 300) : at + 1500]}")
     tell("comparing with a rebuild")
     verdict = judge(arena.settings, empty, arena.rows, told(arena.lives))
     return Report(where, arena.seed, time.monotonic() - began, arena.seen, verdict)

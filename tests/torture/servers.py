@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dateline.broker import _free_port
 from tests.services import DurableBroker
 from tests.torture.proxy import FaultProxy
 
@@ -20,13 +19,13 @@ class Network:
     """The packaged broker in its durable mode, reached through the fault proxy alone."""
 
     def __init__(self) -> None:
-        port = _free_port()
-        self.proxy = FaultProxy(port)
-        self.broker = DurableBroker(port, self.proxy.address)
+        self.proxy = FaultProxy()
+        self.broker = DurableBroker(self.proxy.address)
         self.url = f"kafka://{self.proxy.address}"
 
     def __enter__(self) -> Self:
         self.broker.start()
+        self.proxy.target = int(self.broker.bootstrap.rpartition(":")[2])
         return self
 
     def __exit__(
