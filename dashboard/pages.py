@@ -161,8 +161,9 @@ def story(request: Request) -> Response:
 def _placing(connection: sa.Connection, article: Row) -> list[str]:
     """Why the article is in its story and not in the next best one."""
     tried = msgspec.convert(article["considered"] or [], list[Considered])
-    labels = stories.labels(connection, [one.story for one in tried])
-    return why.lines(article["first_story_id"], article["copy_of"], tried, labels)
+    first, now = article["first_story_id"], article["story_id"]
+    labels = stories.labels(connection, [first, *(one.story for one in tried)])
+    return why.lines(first, article["copy_of"], tried, labels, now)
 
 
 def article(request: Request) -> Response:

@@ -104,12 +104,13 @@ def placing(settings: Settings, found: Row) -> tuple[str, list[str]]:
     tried = msgspec.convert(found["considered"] or [], list[Considered])
     stories = {row["story_id"]: row["label"] for row in rows(
         settings,
-        "SELECT story_id, label FROM v_stories WHERE story_id IN (:own, :first, :second)",
+        "SELECT story_id, label FROM v_stories WHERE story_id IN (:own, :placed, :first, :second)",
         own=found["story_id"],
+        placed=found["first_story_id"],
         first=tried[0].story if tried else "",
         second=tried[-1].story if tried else "",
     )}  # fmt: skip
-    told = why.lines(found["first_story_id"], found["copy_of"], tried, stories)
+    told = why.lines(found["first_story_id"], found["copy_of"], tried, stories, found["story_id"])
     return str(stories.get(found["story_id"], found["story_id"])), told
 
 
@@ -188,10 +189,3 @@ def alert(settings: Settings, alert_id: str) -> Row:
         settings, "SELECT * FROM v_deliveries WHERE alert_id = :id ORDER BY at", id=alert_id
     )
     return {**found[0], "covered": covered, "deliveries": deliveries}
-
-
-def dead(settings: Settings) -> list[Row]:
-    return rows(
-        settings,
-        "SELECT * FROM dead WHERE state = 'dead' ORDER BY topic, partition, log_offset",
-    )

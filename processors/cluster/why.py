@@ -51,9 +51,28 @@ def considered(
 
 
 def lines(
+    story: str,
+    copy_of: str | None,
+    tried: Sequence[Considered],
+    labels: Mapping[str, str],
+    now: str | None = None,
+) -> list[str]:
+    """For people. `story` is where it was placed, `now` where it is, `tried` what was stored with
+    the placement, `labels` by story."""
+    if now not in (None, story):
+        first = f"“{labels.get(story) or story}”"
+        return [
+            f"it was placed in {first} at first",
+            *_placed(story, copy_of, tried, labels),
+            "later its members, compared two by two, showed that the stories had to be divided or"
+            " joined: it came here",
+        ]
+    return _placed(story, copy_of, tried, labels)
+
+
+def _placed(
     story: str, copy_of: str | None, tried: Sequence[Considered], labels: Mapping[str, str]
 ) -> list[str]:
-    """For people. `tried` is what was stored with the placement, `labels` by story."""
 
     def name(one: Considered) -> str:
         return f"“{labels.get(one.story) or one.story}”"

@@ -99,3 +99,12 @@ def test_a_copy_and_a_mended_story_are_told_as_such() -> None:
 
 def told(one: Placed) -> list[str]:
     return why.lines(one.story, one.copy_of, one.considered, {})
+
+
+def test_of_an_article_that_was_moved_both_places_are_told() -> None:
+    tried = [Considered(story="s1", score=1.5, base=-2.0, parts={"words": 3.5})]
+    stayed = why.lines("s1", None, tried, LABELS, "s1")
+    moved = why.lines("s1", None, tried, LABELS, "s2")
+    assert moved[0] == "it was placed in “Ferry aground” at first"
+    assert moved[1 : 1 + len(stayed)] == stayed
+    assert "it came here" in moved[-1]
