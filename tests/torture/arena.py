@@ -24,7 +24,7 @@ from stream import records
 from stream.errors import DatelineError
 from stream.log.contract import Partition, topics
 from tests.torture import news
-from tests.torture.lives import OLD_S, Life
+from tests.torture.lives import Life
 
 # Nothing may stand still for longer than this once the killing is over.
 PATIENCE_S = 120.0
@@ -87,7 +87,7 @@ class Arena:
             self.settings.database.url = str(folder / database)
         if "://" not in log:
             self.settings.log.url = str(folder / log)
-        self._news = news.portions(articles, seed, portions=max(4, kills // 3))
+        self._news = news.portions(articles, seed, portions=max(4, kills))
         self.rows = {row["id"]: row for _, rows in self._news for row in rows}
         self._given = 0
         self.lives = [life for life in self._make_lives(doubled)]
@@ -182,6 +182,8 @@ class Arena:
 
     def _start(self, life: Life, said: int) -> None:
         life.start(self._report_in, said, doomed=self._killed() < self.kills)
+        plan = vars(life.plan) if life.plan else None
+        self._journal({"name": life.name, "kind": "born", "at": life.born, "plan": plan})
 
     def _buried(self, life: Life, code: int, now: float) -> None:
         if code == -signal.SIGKILL:
@@ -198,7 +200,7 @@ class Arena:
         since = life.born if life.plan.young else life.at_work
         if life.plan.point is None and since is not None and now - since >= life.plan.moment:
             name = life.plan.signal
-        elif now - life.born >= OLD_S:
+        elif life.old(now):
             name = "SIGKILL"
         else:
             return
@@ -260,7 +262,14 @@ class Arena:
     def _listen(self) -> None:
         with os.fdopen(self._report, "rb") as report:
             for line in report:
-                self._events.append(json.loads(line))
+                event = json.loads(line)
+                self._events.append(event)
+                self._journal(event)
+
+    def _journal(self, event: Mapping[str, Any]) -> None:
+        """Kept beside the rest for whoever wants to know what happened (`--keep`)."""
+        with (self.folder / "journal").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
 
     def _hear(self) -> None:
         by_name = {life.name: life for life in self.lives}
@@ -275,8 +284,8 @@ class Arena:
                     life.condemned = True
                     if event["signal"] == "SIGTERM":
                         self.seen.signals["SIGTERM"] += 1
-            elif kind in ("read", "sent"):
-                life.at_work = life.at_work or at
+            elif kind == "started" and life.kind in ("source", "deliver"):
+                life.at_work = at
             elif kind == "gained":
                 life.owned.add((event["group"], event["partition"]))
             elif kind == "lost":
