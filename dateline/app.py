@@ -210,7 +210,7 @@ def _worker(name: str, settings: Settings) -> Worker:
     if name == "desk":
         return Worker(name, lambda stop: _run_desk(settings, stop))
     log = open_log(settings)
-    loop = Loop(make_stage(name, settings), log)
+    loop = Loop(make_stage(name, settings), log, dead_in_a_row=settings.stages.dead_in_a_row)
 
     def run(stop: threading.Event) -> None:
         _same_topics(settings, log, loop.stage)

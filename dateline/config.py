@@ -21,6 +21,7 @@ from processors.cluster.settings import ClusterSettings
 from processors.embed.settings import EmbedSettings
 from processors.match.settings import MatchSettings
 from sinks.alerts.settings import AlertSettings
+from stream.batch import DEAD_IN_A_ROW
 from stream.errors import UsageError
 
 PREFIX = "DATELINE_"
@@ -49,6 +50,11 @@ class LogSettings(Section):
     ssl_cafile: Path | None = None
 
 
+class StageSettings(Section):
+    # The record in a row that fails and stops its stage; 0 = none does (see stream/batch.py).
+    dead_in_a_row: int = Field(default=DEAD_IN_A_ROW, ge=0)
+
+
 class TelemetrySettings(Section):
     level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     host: str = "127.0.0.1"
@@ -60,6 +66,7 @@ class TelemetrySettings(Section):
 class Settings(Section):
     database: DatabaseSettings = DatabaseSettings()
     log: LogSettings = LogSettings()
+    stages: StageSettings = StageSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     ingest: IngestSettings = IngestSettings()
     embed: EmbedSettings = EmbedSettings()

@@ -12,7 +12,6 @@ from dateline.config import Settings
 from store import tables
 from store.engine import reading
 from stream.errors import UsageError
-from stream.log.contract import Partition
 from stream.stage import Loop, drain
 
 if TYPE_CHECKING:
@@ -49,47 +48,3 @@ def rebuild(settings: Settings, into: str) -> int:
         loop.close()
         log.close()
         engine.dispose()
-
-
-def replay_dead(settings: Settings) -> int:
-    """Append every dead record to its topic again and mark it replayed; how many."""
-    engine, log = app.open_engine(settings), app.open_log(settings)
-    letters = tables.dead
-    producer = log.producer()
-    count = 0
-    try:
-        with reading(engine) as connection:
-            waiting = connection.execute(
-                sa.select(letters)
-                .where(letters.c.state == "dead")
-                .order_by(letters.c.topic, letters.c.partition, letters.c.log_offset)
-            ).all()
-        for letter in waiting:
-            source = Partition(letter.topic, letter.partition)
-            for record in log.read(source, letter.log_offset, letter.log_offset + 1):
-                producer.send(
-                    record.topic,
-                    record.value,
-                    key=record.key,
-                    partition=record.partition,
-                    headers=record.headers,
-                )
-                count += 1
-        producer.flush()
-        with engine.begin() as connection:
-            for letter in waiting:
-                connection.execute(
-                    sa.update(letters)
-                    .where(
-                        letters.c.stage == letter.stage,
-                        letters.c.topic == letter.topic,
-                        letters.c.partition == letter.partition,
-                        letters.c.log_offset == letter.log_offset,
-                    )
-                    .values(state="replayed")
-                )
-    finally:
-        producer.close()
-        log.close()
-        engine.dispose()
-    return count

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from dateline import app
 from dateline.config import Settings
+from sinks.database import positions
 from sinks.database.stage import DatabaseSink
 from store import tables
 from store.engine import reading
@@ -96,7 +97,15 @@ def reset(settings: Settings, stage: str, to: Where, *, skip: bool = False) -> l
                     f"out for ever (from {begin:,} to {now[partition]:,}); add --skip if that is "
                     "what you want, or name an earlier time"
                 )
-        log.set_committed(group, now)  # refuses while the stage runs, so it comes first
+        back = {
+            p: positions.Position(log.log_id(p.topic), at, done)
+            for p, at in now.items()
+            if to == "saved" and (done := log.committed(group, p) or 0) > at
+        }
+        with engine.begin() as connection:  # before the group's commits, which say it, are gone
+            for partition, position in back.items():
+                positions.went_back(connection, partition, position)
+        log.set_committed(group, now)  # refuses while the stage runs, so it comes before the rest
         with engine.begin() as connection:
             for partition in saved.keys() & now.keys():
                 connection.execute(
@@ -115,6 +124,16 @@ def reset(settings: Settings, stage: str, to: Where, *, skip: bool = False) -> l
     finally:
         log.close()
         engine.dispose()
+
+
+def refuse_running(settings: Settings, stage: str) -> None:
+    """Raises UsageError while the stage runs."""
+    log, group = app.open_log(settings), f"dateline.{stage}"
+    try:
+        found = {p: log.committed(group, p) for p in _partitions(log, stage)}
+        log.set_committed(group, {p: at for p, at in found.items() if at is not None})
+    finally:
+        log.close()
 
 
 def read_time(text: str) -> Where:

@@ -68,7 +68,11 @@ def replay(settings: Settings, file: Path, events: Path | None) -> Replayed:
     try:
         if events is not None:
             registry.apply_path(log, events)
-        loops = [Loop(app.make_stage(name, settings, deliver=False), log) for name in STAGES]
+        limit = settings.stages.dead_in_a_row
+        loops = [
+            Loop(app.make_stage(name, settings, deliver=False), log, dead_in_a_row=limit)
+            for name in STAGES
+        ]
         with _Progress(file, log) as progress:
             report = archive.replay(file, log, engine, settings.ingest, progress=progress.reading)
             progress.working()

@@ -192,6 +192,9 @@ positions = sa.Table(
     Column("partition", Integer, primary_key=True),
     Column("log_id", Text, nullable=False),
     Column("next", BigInt, nullable=False),
+    # Alerts below this offset may have been sent by what the database has forgotten since: it is
+    # over `next` after a power cut, or when an older copy was restored. None = nothing is.
+    Column("told", BigInt),
 )
 
 articles = sa.Table(

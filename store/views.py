@@ -217,6 +217,7 @@ v_ledger = View(
     """,
 )  # fmt: skip
 
+# A dead letter that was replayed and stored has one fate: stored.
 # Ingest counts a poll's items by fate and names reasons for some of them ("filtered: too old"):
 # what has a reason is taken out of the fate's plain count.
 v_fates = View(
@@ -224,7 +225,11 @@ v_fates = View(
     {"stage": Text, "fate": Text, "reason": Text, "count": BigInt},
     """
     SELECT stage, fate, reason, SUM(n) AS count FROM (
-        SELECT stage, fate, reason, COUNT(*) AS n FROM fates GROUP BY stage, fate, reason
+        SELECT stage, fate, reason, COUNT(*) AS n FROM fates
+         WHERE fate <> 'dead' OR NOT EXISTS (
+               SELECT 1 FROM revisions AS r WHERE r.article_id = fates.article_id
+                  AND fates.record = r.article_id || '@' || r.revision_hash)
+         GROUP BY stage, fate, reason
         UNION ALL SELECT 'ingest', 'stored', '', SUM(stored) FROM {polls}
         UNION ALL SELECT 'ingest', 'revised', '', SUM(revised) FROM {polls}
         UNION ALL SELECT 'ingest', 'duplicate', '', SUM(duplicate) FROM {polls}

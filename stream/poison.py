@@ -4,43 +4,60 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from stream import records
 from stream.errors import BadRecord, DatelineError
-from stream.log.contract import LogRecord
+from stream.log.contract import Log, LogRecord, Partition
 
 # A dead letter must itself be small: enough of the message to act on.
 MESSAGE_CHARS = 1000
 # From the stage's own line down to where it failed.
 FRAMES = 8
 
-T = TypeVar("T")
-Work = Callable[[Sequence[LogRecord]], list[T]]
-Bury = Callable[[LogRecord, Exception, int], T]  # the record, its error, how often it was tried
+# How far back the letters are read at a first failure: other stages write theirs in between.
+TAIL = 1000
+
+Work = Callable[[Sequence[LogRecord]], None]
+Bury = Callable[[LogRecord, Exception, int], None]  # the record, its error, how often it was tried
 
 
-def halve(work: Work[T], batch: Sequence[LogRecord], bury: Bury[T], tries: int = 1) -> list[T]:
-    """What `work` makes of the batch, in order; records on which it fails alone are buried.
+def halve(work: Work, batch: Sequence[LogRecord], bury: Bury, tries: int = 1) -> None:
+    """Let `work` do the batch, in order; records on which it fails alone are buried.
 
     Deliberate errors other than BadRecord are nobody's fault and pass through.
     """
     try:
-        return work(batch)
+        work(batch)
     except Exception as error:
         if isinstance(error, DatelineError) and not isinstance(error, BadRecord):
             raise
         if len(batch) == 1:
-            return [bury(batch[0], error, tries)]
+            bury(batch[0], error, tries)
+            return
         middle = len(batch) // 2
-        return [
-            *halve(work, batch[:middle], bury, tries + 1),
-            *halve(work, batch[middle:], bury, tries + 1),
-        ]
+        halve(work, batch[:middle], bury, tries + 1)
+        halve(work, batch[middle:], bury, tries + 1)
+
+
+def buried_before(log: Log, stage: str, record: LogRecord) -> int:
+    """How many records right before this one are dead letters of the stage already."""
+    letters = Partition(records.DEAD, 0)
+    first, after = log.bounds(letters)
+    dead = set()
+    for found in log.read(letters, max(first, after - TAIL), after):
+        with suppress(BadRecord):
+            one = records.decode(found.value, records.Dead)
+            if one.stage == stage and (one.topic, one.partition) == record.source:
+                dead.add(one.offset)
+    count = 0
+    while record.offset - count - 1 in dead:
+        count += 1
+    return count
 
 
 def letter(stage: str, record: LogRecord, error: Exception, attempts: int) -> records.Dead:

@@ -288,6 +288,31 @@ def encode(record: Struct) -> bytes:
     return data
 
 
+class _Times(Struct):
+    """The times of an article, or what wraps it."""
+
+    published: datetime | None = None
+    fetched: datetime | None = None
+    # Empty when absent; msgspec takes nothing but null for `Raw | None`.
+    article: Raw = Raw(b"")
+    embedded: Raw = Raw(b"")
+    placed: Raw = Raw(b"")
+
+
+def event_time_of(value: bytes | Raw) -> datetime | None:
+    """The event time of the article that a record of any topic carries, None = it carries none."""
+    try:
+        times = msgspec.json.decode(value, type=_Times)
+        for inner in (times.placed, times.embedded, times.article):
+            if bytes(inner):
+                return event_time_of(inner)
+        if times.fetched is None:
+            return None
+        return min(times.published, times.fetched) if times.published else times.fetched
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
+        return None  # no record, or a time without its zone: whoever handles it says so
+
+
 class _Head(Struct):
     v: int = MAJOR
 

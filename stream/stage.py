@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import structlog
 
-from stream import poison, records
-from stream.errors import BadRecord, DatelineError, PartitionsLost, Unavailable
+from stream.batch import DEAD_IN_A_ROW, Encoded, Hand, encode
+from stream.errors import DatelineError, PartitionsLost, Unavailable
 from stream.log.contract import Consumer, Follower, Log, LogRecord, Partition, Producer
 from stream.role import Output, Rewind, Stage
 from stream.telemetry import StageMetrics
@@ -21,8 +20,7 @@ __all__ = ["Loop", "Output", "Rewind", "Stage", "drain"]
 class Loop:
     """Runs one stage on a log. `step()` is one round; `run()` rounds until told to stop."""
 
-    # A batch is cut so that a shutdown, which waits for it, takes seconds: 256 articles take the
-    # slowest stage, embedding, about 5 s on two cores.
+    # 256 articles take the slowest stage, embedding, about 5 s on two cores.
     BATCH = 256
     # How long one poll may wait for a first record; bounds the latency of a shutdown.
     WAIT_S = 0.2
@@ -31,11 +29,20 @@ class Loop:
     # The lag is for graphs that are scraped about as often; asking costs a request a partition.
     LAG_EVERY_S = 15.0
 
-    def __init__(self, stage: Stage, log: Log, *, group: str | None = None) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        log: Log,
+        *,
+        group: str | None = None,
+        dead_in_a_row: int = DEAD_IN_A_ROW,
+    ) -> None:
         self.stage, self.log = stage, log
         self.group = group or f"dateline.{stage.name}"
         self.metrics = StageMetrics(stage.name)
         self._say = structlog.get_logger("dateline.stage").bind(stage=stage.name)
+        self._hand = Hand(stage, log, self.metrics, self._produce, self._say, dead_in_a_row)
+        self._stop = threading.Event()
         self._done_to: dict[Partition, int] = {}  # of the partitions owned now
         self._table_next: dict[Partition, int] = {}
         self._regained = False  # partitions came since the tables were last shown
@@ -46,9 +53,9 @@ class Loop:
     # -- life ------------------------------------------------------------------------------------
 
     def run(self, stop: threading.Event) -> None:
-        """Rounds until `stop` is set; finishes the batch in hand first. Unavailable is waited out
+        """Rounds until `stop` is set; finishes the chunk in hand first. Unavailable is waited out
         and lost partitions are joined again; other deliberate errors end the loop."""
-        wait = self.BACKOFF_S[0]
+        self._stop, wait = stop, self.BACKOFF_S[0]
         lag_due = time.monotonic() + self.LAG_EVERY_S
         try:
             while not stop.is_set():
@@ -82,23 +89,27 @@ class Loop:
             self.metrics.alive()
             return handled
         started = time.perf_counter()
-        next_offsets: dict[Partition, int] = {}
-        outputs: list[_Encoded] = []
-        for partition, chunk in _chunks(batch, self.stage.chunk):
-            outputs += poison.halve(self._process, chunk, self._bury)
-            next_offsets[partition] = chunk[-1].offset + 1
-        self._produce(outputs)
+        done = self._hand.do(batch, self._stop.is_set)
+        self._produce(done.outputs)
         try:
-            self._consumer.commit(next_offsets)
+            if done.reached:
+                self._consumer.commit(done.reached)
         except PartitionsLost as error:
             # The new owner starts at the last commit and does this batch again; what we produced
             # stands twice on the log and is recognised downstream.
             self._say.warning("stage.partitions_lost", error=str(error))
             return handled
-        self._done_to |= next_offsets
-        self.stage.committed(next_offsets)
-        self.metrics.done(batch, time.perf_counter() - started)
-        return handled
+        self._done_to |= done.reached
+        self.stage.committed(done.reached)
+        finished = [r for r in batch if r.offset < done.reached.get(r.source, 0)]
+        self.metrics.done(finished, time.perf_counter() - started)
+        if done.storm is not None:
+            raise done.storm
+        if len(finished) < len(batch):
+            for record in reversed(batch):  # the first of each partition comes last
+                if record.offset >= done.reached.get(record.source, 0):
+                    self._consumer.seek(record.source, record.offset)
+        return handled - len(batch) + len(finished)
 
     def lag(self) -> int:
         """Records of the owned partitions that are not handled yet."""
@@ -157,7 +168,7 @@ class Loop:
         ]
         if changes or self._regained:
             outputs = self.stage.table(changes, self._rewind)
-            self._produce([_encode(output) for output in outputs])
+            self._produce([encode(output) for output in outputs])
             # Only now, so that changes whose outputs could not be stored are shown again.
             self._table_next |= {record.source: record.offset + 1 for record in changes}
             self._regained = False
@@ -165,7 +176,9 @@ class Loop:
 
     def _rewind(self) -> Iterator[LogRecord]:
         for partition, end in sorted(self._done_to.items()):
-            yield from self.log.read(partition, 0, end)
+            for record in self.log.read(partition, 0, end):
+                self.metrics.beat()  # a look back over a month takes minutes
+                yield record
 
     def _gained(self, partition: Partition) -> int | None:
         offset = self.stage.start(partition, self.log.log_id(partition.topic))
@@ -191,23 +204,7 @@ class Loop:
 
     # -- work --------------------------------------------------------------------------------------
 
-    def _process(self, batch: Sequence[LogRecord]) -> list[_Encoded]:
-        return [_encode(output) for output in self.stage.process(batch)]
-
-    def _bury(self, record: LogRecord, error: Exception, tries: int) -> _Encoded:
-        self.stage.skip(record, error)
-        self.metrics.dead(error)
-        source = f"{record.topic}/{record.partition}/{record.offset}"
-        self._say.error(
-            "stage.dead_letter",
-            record=source,
-            error=f"{type(error).__name__}: {error}"[:500],
-            where=None if isinstance(error, BadRecord) else poison.where(error),
-        )
-        letter = poison.letter(self.stage.name, record, error, tries)
-        return _encode(Output(records.DEAD, letter, key=source))
-
-    def _produce(self, outputs: Sequence[_Encoded]) -> None:
+    def _produce(self, outputs: Sequence[Encoded]) -> None:
         assert self._producer is not None
         for output in outputs:
             self._producer.send(
@@ -229,28 +226,3 @@ def drain(loops: Sequence[Loop], on_round: Callable[[], None] | None = None) -> 
             return total
         # A group that is still forming, or a table still on its way, is waited for.
         wait = 0.0 if handled else 0.05
-
-
-class _Encoded(NamedTuple):
-    """An output as it goes to the log."""
-
-    topic: str
-    value: bytes
-    key: bytes | None
-    partition: int | None
-
-
-def _encode(output: Output) -> _Encoded:
-    key = output.key.encode() if output.key is not None else None
-    return _Encoded(output.topic, records.encode(output.record), key, output.partition)
-
-
-def _chunks(
-    batch: Sequence[LogRecord], size: int
-) -> Iterator[tuple[Partition, Sequence[LogRecord]]]:
-    by_partition: dict[Partition, list[LogRecord]] = {}
-    for record in batch:
-        by_partition.setdefault(record.source, []).append(record)
-    for partition, own in by_partition.items():
-        for start in range(0, len(own), size):
-            yield partition, own[start : start + size]

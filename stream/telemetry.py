@@ -44,6 +44,10 @@ class StageMetrics:
         self.last_round = time.monotonic()
         self.last_error: str | None = None
 
+    def beat(self) -> None:
+        """Something was done within a round."""
+        self.last_round = time.monotonic()
+
     def alive(self) -> None:
         """A round went well, be it with nothing to do."""
         self.last_round = time.monotonic()

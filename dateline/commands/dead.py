@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from dateline.commands.shared import (
@@ -16,26 +18,33 @@ from dateline.commands.shared import (
 )
 
 app = typer.Typer(no_args_is_help=True)
+Stage = Annotated[str | None, typer.Option(help="Only letters of this stage.")]
 
 
 @app.command("list")
-def list_(db: Db = None, json: Json = False) -> None:
+def list_(
+    stage: Stage = None,
+    all_: Annotated[bool, typer.Option("--all", help="Also those that were replayed.")] = False,
+    db: Db = None,
+    json: Json = False,
+) -> None:
     """Dead letters: what failed, where, why, how often."""
-    from dateline import lookup
+    from dateline import letters
 
-    rows = lookup.dead(settings(db))
+    rows = letters.listing(settings(db), stage=stage, every=all_)
     if json:
         print_json(rows)
         return
     print_table(
-        ("stage", "record", "article", "error", "since"),
+        ("letter", "article", "error", "tries", "since", "state"),
         [
             (
-                r["stage"],
-                f"{r['topic']}/{r['partition']}/{r['log_offset']}",
+                r["letter"],
                 r["article_id"],
                 f"{r['error']}: {r['message']}",
+                r["attempts"],
                 when(r["first_failed"]),
+                r["state"],
             )
             for r in rows
         ],
@@ -44,12 +53,48 @@ def list_(db: Db = None, json: Json = False) -> None:
 
 
 @app.command()
-def replay(db: Db = None, log: LogUrl = None, json: Json = False) -> None:
-    """Append the dead records to their topics again, for stages that have been mended."""
-    from dateline.ledger import replay_dead
+def show(
+    letter: Annotated[str, typer.Argument(help="As `dead list` names it.")],
+    db: Db = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> None:
+    """One dead letter with the record that it points to."""
+    from dateline import letters
 
-    count = replay_dead(settings(db, log))
+    found = letters.show(settings(db, log), letter)
     if json:
-        print_json({"replayed": count})
+        print_json(found)
+        return
+    record = found.pop("record")
+    for name, value in found.items():
+        console().print(f"{name:>13}  {when(value)}", markup=False)
+    if record is None:
+        console().print("The log no longer holds the record.")
     else:
-        console().print(f"Appended {count} records again.")
+        print_json(record)
+
+
+@app.command()
+def replay(
+    letter: Annotated[
+        list[str] | None, typer.Argument(help="As `dead list` names them; default all.")
+    ] = None,
+    stage: Stage = None,
+    db: Db = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> None:
+    """Append the dead records to their topics again, each once, for stages that were mended."""
+    from dateline import letters
+
+    done = letters.replay(settings(db, log), letter or (), stage=stage)
+    if json:
+        print_json({"replayed": len(done.appended), **done._asdict()})
+        return
+    console().print(f"Appended {len(done.appended):,} records again.")
+    if done.gone:
+        console().print(
+            f"{len(done.gone):,} could not be: the log no longer holds {', '.join(done.gone[:3])}"
+            + (" and others." if len(done.gone) > 3 else ".")
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -148,6 +149,46 @@ def prune(
     console().print(
         f"{would} {done.polls:,} polls into days and {'forget' if dry_run else 'forgot'} "
         f"{done.items:,} items that their feeds no longer show."
+    )
+
+
+@db.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where the copies go; made when missing.")],
+    db: Db = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> None:
+    """Copy the database, then the log, while everything runs. For SQLite; PostgreSQL has pg_dump."""
+    from dateline.backup import take
+
+    sizes = take(settings(db, log), folder)
+    if json:
+        print_json(sizes)
+        return
+    for name, size in sizes.items():
+        console().print(f"{folder / name}: {size:,} bytes")
+
+
+@db.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="What `db backup` wrote.")],
+    db: Db = None,
+    log: LogUrl = None,
+    json: Json = False,
+) -> None:
+    """Put back a copy of the database. What came since is written again from the log at the next
+    start; alerts of that time are marked as perhaps sent. The log is put back where it is gone."""
+    from dateline.backup import put_back
+
+    done = put_back(settings(db, log), folder)
+    if json:
+        print_json(done._asdict())
+        return
+    also = " and the log" if done.log else ""
+    console().print(
+        f"The database{also} is as it was; {done.again:,} records of the log are written to it "
+        "again at the next start."
     )
 
 

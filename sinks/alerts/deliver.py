@@ -125,7 +125,11 @@ class Deliverer:
     ) -> tuple[str, str | None, datetime | None]:
         """The state to store, the error in words, and when to try again."""
         if not claim.fresh and not channel.idempotent:
-            return "unknown", "the deliverer stopped while it was sending", None
+            return (
+                "unknown",
+                "it may have been sent before a stop, or a restore of the database",
+                None,
+            )
         try:
             channel.send(message)
         except Refused as error:

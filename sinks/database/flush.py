@@ -15,8 +15,9 @@ from store import tables
 _a, _m, _s = tables.articles.c, tables.matches.c, tables.stories.c
 
 
-def flush(books: Books, channels: Iterable[str]) -> None:
-    """Everything that the books have changed; tellings for these channels."""
+def flush(books: Books, channels: Iterable[str], perhaps_told: bool = False) -> None:
+    """Everything that the books have changed; tellings for these channels, as claimed by a
+    deliverer that died when they are `perhaps_told`."""
     c = books.connection
     for gone, into in books.merges:
         c.execute(tables.stories.update().where(_s.merged_into == gone).values(merged_into=into))
@@ -47,12 +48,13 @@ def flush(books: Books, channels: Iterable[str]) -> None:
                 "channel": channel,
                 "told_at": telling.at,
                 "payload": telling.payload,
-                "state": "pending",
+                "state": "sending" if perhaps_told else "pending",
+                "next_at": telling.at if perhaps_told else None,
             }
             for telling in books.tellings.values()
             for channel in channels
         ],
-        kept=("state",),  # delivery's; only the alert of a look-back is ever told anew
+        kept=("state", "next_at"),  # delivery's; only the alert of a look-back is ever told anew
     )
 
 

@@ -21,9 +21,14 @@ from stream.records import LIVE_LANE, Decision
 
 
 def write(
-    connection: sa.Connection, batch: Sequence[LogRecord], policy: Policy, outlets: Outlets
+    connection: sa.Connection,
+    batch: Sequence[LogRecord],
+    policy: Policy,
+    outlets: Outlets,
+    perhaps_told: bool = False,
 ) -> None:
-    """Rows and alerts of these records, in the transaction of the connection."""
+    """Rows and alerts of these records, in the transaction of the connection. `perhaps_told`:
+    the alerts may have been sent before the database lost these rows."""
     items = [open_matched(record) for record in batch]
     articles: set[str] = set()
     stories: set[str] = set()
@@ -46,7 +51,7 @@ def write(
         else:
             writer.place(item)
     told = items[0].lane == LIVE_LANE or policy.tells_backfill
-    flush(books, policy.channels if told else ())
+    flush(books, policy.channels if told else (), perhaps_told)
 
 
 class LaneWriter:

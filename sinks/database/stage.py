@@ -46,6 +46,10 @@ class DatabaseSink(Stage):
         """Raises LogChanged when the log is not the one that the database was written from."""
         with translated(describe(self._engine)), reading(self._engine) as connection:
             position, offset = positions.load(connection, partition, log_id, self._log, self._group)
+        if position.told > offset:
+            position = position._replace(next=offset)
+            with translated(describe(self._engine)), self._engine.begin() as connection:
+                positions.went_back(connection, partition, position)
         self._owned[partition] = position
         return offset
 
@@ -56,12 +60,18 @@ class DatabaseSink(Stage):
         partition = batch[0].source
         old = self._position(partition)
         new = [record for record in batch if old.next is None or record.offset >= old.next]
-        if not new:
-            return []
+        told = [record for record in new if record.offset < old.told]
+        for part, perhaps_told in ((told, True), (new[len(told) :], False)):
+            if part:
+                self._write(partition, part, perhaps_told)
+        return []
+
+    def _write(self, partition: Partition, new: Sequence[LogRecord], perhaps_told: bool) -> None:
+        old = self._position(partition)
         with translated(describe(self._engine)), self._engine.begin() as connection:
             moved = positions.move(connection, partition, old, new[-1].offset + 1)
             if partition.topic == MATCHED:
-                lane.write(connection, new, self._policy, self._outlets)
+                lane.write(connection, new, self._policy, self._outlets, perhaps_told)
             elif partition.topic == EVENTS:
                 topics.write_events(connection, new)
             elif partition.topic == VERDICTS:
@@ -69,7 +79,6 @@ class DatabaseSink(Stage):
             else:
                 topics.write_dead(connection, new)
         self._owned[partition] = moved
-        return []
 
     def skip(self, record: LogRecord, error: BaseException) -> None:
         old = self._position(record.source)

@@ -76,7 +76,8 @@ def write_dead(connection: sa.Connection, batch: Sequence[LogRecord]) -> None:
         }
         for letter in letters
     ]
-    upsert(connection, tables.dead, rows)
+    # The same record may fail again, after a crash or in a rebuild: since when stays.
+    upsert(connection, tables.dead, rows, kept=("first_failed",))
     write_fates(connection, letters)
 
 

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from stream import batch
 from stream.errors import (
     BadRecord,
     DatelineError,
     LogChanged,
     PartitionsLost,
+    PoisonStorm,
     Unavailable,
     UsageError,
 )
@@ -63,8 +65,10 @@ def letters(log: SqliteLog) -> list[Dead]:
 def run(log: SqliteLog, stage: Stage) -> None:
     """One life of the stage: handle all there is, then end."""
     loop = Loop(stage, log)
-    drain([loop])
-    loop.close()
+    try:
+        drain([loop])
+    finally:
+        loop.close()
 
 
 NAMES = [f"n{i}" for i in range(10)]
@@ -235,6 +239,146 @@ def test_a_dead_letter_names_the_article_it_is_about(log: SqliteLog) -> None:
         producer.close()
     run(log, Echo())
     assert [(d.article_id, d.revision) for d in letters(log)] == [("a-1", "r-1")] * 3
+
+
+class Broken(Echo):
+    """Fails on every record, until it is mended."""
+
+    mended = False
+
+    def answer(self, record: LogRecord) -> Output:
+        if not self.mended:
+            raise ZeroDivisionError("the model is gone")
+        return super().answer(record)
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 64])
+def test_a_stage_on_which_every_record_fails_stops_and_resumes_there(
+    log: SqliteLog, chunk: int
+) -> None:
+    names = [f"n{i}" for i in range(200)]
+    put(log, ["good", *names])
+    stage = Broken()
+    stage.chunk, stage.mended = chunk, True
+    loop = Loop(stage, log)
+    loop.BATCH = 1
+    loop.step()
+    stage.mended, loop.BATCH = False, 50
+    with pytest.raises(PoisonStorm, match=r"20 records in a row .*in/0/20 \(ZeroDivisionError"):
+        drain([loop])
+    loop.close()
+    assert [letter.offset for letter in letters(log)] == list(range(1, 20))
+    assert log.committed("dateline.echo", Partition(IN, 0)) == 20
+    for _ in range(3):  # whoever starts it again and again buries no more
+        with pytest.raises(PoisonStorm):
+            run(log, Broken())
+    assert len(letters(log)) == 19
+    mended = Broken()
+    mended.mended = True
+    run(log, mended)
+    assert answers(log) == ["good", *names[19:]]
+    assert len(letters(log)) == 19
+
+
+def test_a_storm_is_noticed_record_by_record_and_over_restarts(log: SqliteLog) -> None:
+    for number in range(19):
+        put(log, [f"n{number}"])
+        run(log, Broken())
+    assert len(letters(log)) == 19
+    put(log, ["n19"])
+    with pytest.raises(PoisonStorm, match="in/0/19"):
+        run(log, Broken())
+    assert len(letters(log)) == 19
+
+
+def test_bad_records_among_good_ones_are_no_storm(log: SqliteLog) -> None:
+    names = [f"n{i}" for i in range(120)]
+    bad = [name for i, name in enumerate(names) if i % 20]  # nineteen of twenty
+    put(log, names)
+    run(log, Picky(BadRecord("no"), *bad))
+    assert answers(log) == names[::20]
+    assert len(letters(log)) == len(bad)
+
+
+def test_a_storm_may_be_let_through(log: SqliteLog) -> None:
+    names = [f"n{i}" for i in range(60)]
+    put(log, names)
+    loop = Loop(Broken(), log, dead_in_a_row=0)
+    drain([loop])
+    loop.close()
+    assert len(letters(log)) == 60
+
+
+def test_a_letter_is_on_the_log_before_the_stage_moves_past_its_record(log: SqliteLog) -> None:
+    class Watching(Picky):
+        def skip(self, record: LogRecord, error: BaseException) -> None:
+            assert [letter.offset for letter in letters(log)] == [record.offset]
+            super().skip(record, error)
+
+    put(log, NAMES)
+    stage = Watching(BadRecord("no"), "n3")
+    run(log, stage)
+    assert ("skip", 3) in stage.events
+
+
+# -- rounds that take long ------------------------------------------------------------------------
+
+
+def test_a_slow_batch_is_cut_and_the_rest_handed_back(
+    log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(log, NAMES)
+    put(log, NAMES, partition=1)
+    monkeypatch.setattr(batch, "CUT_S", 0.0)
+    stage = Echo()
+    stage.chunk = 1
+    loop = Loop(stage, log)
+    committed = []
+    for _ in range(20):
+        assert loop.step() == 1
+        committed.append(sum(log.committed(loop.group, Partition(IN, n)) or 0 for n in (0, 1)))
+    assert committed == list(range(1, 21)), "each round commits what it has done"
+    assert (answers(log), answers(log, 1)) == (NAMES, NAMES), "each once, in order"
+    loop.close()
+
+
+def test_chunks_shrink_to_what_can_be_done_in_time(
+    log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    class Heavy(Echo):
+        def process(self, records: Sequence[LogRecord]) -> list[Output]:
+            nonlocal now
+            now += 5.0 * len(records)
+            return super().process(records)
+
+    monkeypatch.setattr(batch, "monotonic", lambda: now)
+    put(log, [f"n{i}" for i in range(64 + 12)])
+    stage = Heavy()
+    loop = Loop(stage, log)
+    while loop.step():
+        pass
+    assert [len(one) for one in stage.batches] == [64, 4, 4, 4], "twenty seconds are four of these"
+    loop.close()
+
+
+def test_a_shutdown_waits_for_a_chunk_and_not_for_the_batch(log: SqliteLog) -> None:
+    stop = threading.Event()
+
+    class Stopping(Echo):
+        chunk = 2
+
+        def process(self, records: Sequence[LogRecord]) -> list[Output]:
+            stop.set()
+            return super().process(records)
+
+    put(log, NAMES)
+    Loop(Stopping(), log).run(stop)
+    assert answers(log) == NAMES[:2]
+    assert log.committed("dateline.echo", Partition(IN, 0)) == 2
+    run(log, Echo())
+    assert answers(log) == NAMES
 
 
 def test_an_output_that_is_too_large_is_a_dead_letter(log: SqliteLog) -> None:

@@ -7,10 +7,13 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = depends_on = None
 
+BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Time = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    with op.batch_alter_table("positions") as positions:
+        positions.add_column(sa.Column("told", BigInt))
     op.create_table(
         "stage_topics",
         sa.Column("stage", sa.Text(), nullable=False),
