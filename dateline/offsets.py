@@ -105,6 +105,8 @@ def reset(settings: Settings, stage: str, to: Where, *, skip: bool = False) -> l
         with engine.begin() as connection:  # before the group's commits, which say it, are gone
             for partition, position in back.items():
                 positions.went_back(connection, partition, position)
+            if to == "saved":
+                positions.doubt_the_waiting(connection)
         log.set_committed(group, now)  # refuses while the stage runs, so it comes before the rest
         with engine.begin() as connection:
             for partition in saved.keys() & now.keys():

