@@ -135,6 +135,22 @@ class Books:
         new = self._new_wordings.get((article_id, revision))
         return new or self._wordings[article_id, revision]
 
+    def newest_version(self, event_id: str, lane: int) -> int:
+        """The newest version of the event's definition that a match of the lane was decided by,
+        0 = none was. A query each time: only redelivered articles with a new match ask."""
+        loaded = {article for _, article in self.matches} | self.articles.keys()
+        stored = self.connection.execute(
+            sa.select(sa.func.max(_m.definition_version)).where(
+                _m.event_id == event_id, _m.lane == lane, _m.article_id.not_in(sorted(loaded))
+            )
+        ).scalar()
+        here = (
+            row["definition_version"]
+            for (event, _), row in self.matches.items()
+            if row is not None and event == event_id and row["lane"] == lane
+        )
+        return max(stored or 0, *here, 0)
+
     # -- changing --------------------------------------------------------------------------------
 
     def put_article(self, row: Row) -> None:

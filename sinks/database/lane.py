@@ -162,9 +162,11 @@ class LaneWriter:
         changed = [
             decision
             for decision in item.decisions
-            if (row := books.matches.get((decision.event_id, item.article.id))) is None
-            or (
-                row["definition_version"] <= decision.version
+            if (
+                # Nothing worth keeping: that, too, may be a newer definition's word.
+                books.newest_version(decision.event_id, item.lane) <= decision.version
+                if (row := books.matches.get((decision.event_id, item.article.id))) is None
+                else row["definition_version"] <= decision.version
                 and row["reasons"] != as_json(decision)
             )
         ]

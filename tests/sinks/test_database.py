@@ -146,6 +146,21 @@ def test_a_decision_by_an_older_definition_never_replaces_a_newer_one(
     assert [row["definition_version"] for row in view(engine, "v_matches")] == [3]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_a_newer_definition_found_nothing_in_an_older_one_does_not_match(
+    feed: Feed, engine: sa.Engine, at_once: bool
+) -> None:
+    feed(
+        matched("a", decisions=[decision(version=2)]),
+        matched("b", decisions=[]),
+        matched("b", decisions=[decision(version=1)]),
+        at_once=at_once,
+    )
+    assert [row["ref"] for row in view(engine, "v_matches")] == ["ref-a"]
+    feed(matched("b", decisions=[decision(version=2)]), at_once=at_once)
+    assert [row["ref"] for row in view(engine, "v_matches")] == ["ref-a", "ref-b"]
+
+
 def test_the_same_key_twice_in_a_batch(feed: Feed, engine: sa.Engine) -> None:
     feed(
         matched("a", title="One"),
