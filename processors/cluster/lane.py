@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from processors.cluster import copies, mend, pairs, signals, why
+from processors.cluster import copies, mend, signals, why
 from processors.cluster.decision import Decision
 from processors.cluster.piece import DAY, Piece, Vector, as_float32, language, read
 from processors.cluster.settings import ClusterSettings
@@ -244,14 +244,14 @@ class Lane(Stock):
         story = self.shelf.stories.get(story_id) if story_id is not None else None
         if story is None or piece.copy_of is not None or not decision.by_two:
             return story_id, []
-        if pairs.due(story.originals + 1):
+        if mend.due(story):
             around = self.shelf.around(story, piece)
             leaving = mend.leaving([*self.originals(story), piece], around, decision)
             if leaving:
                 into = new_id(self.number, piece.id, f"{piece.revision}\0split")
                 changes = self._split(story, leaving, into)
                 return (into if piece in leaving else story.id), changes
-        for _, other in mend.likely(judged.ranked, story):
+        for other in mend.likely(judged.ranked, story, piece):
             around = self.shelf.around(story, piece)
             if mend.same([*story.newest, piece], other.newest, around, decision):
                 gone, kept = sorted((story, other), key=lambda one: (one.size, one.id))
