@@ -87,7 +87,7 @@ class Arena:
             self.settings.database.url = str(folder / database)
         if "://" not in log:
             self.settings.log.url = str(folder / log)
-        self._news = news.portions(articles, seed, portions=max(4, kills))
+        self._news = news.portions(articles, seed, portions=max(4, kills // 2))
         self.rows = {row["id"]: row for _, rows in self._news for row in rows}
         self._given = 0
         self.lives = [life for life in self._make_lives(doubled)]
@@ -97,11 +97,12 @@ class Arena:
         self._done_to = 0
 
     def _make_lives(self, doubled: bool) -> Iterator[Life]:
-        wanted = [("source", ["source", "live"]), ("source", ["source", "back"])]
-        for stage in ("embed", "cluster", "match", "database", "deliver"):
-            wanted += [(stage, ["stages", stage])] * (2 if doubled else 1)
+        # Stages that a process can share share one: two cores have to start all of these.
+        wanted = [("source", ["source"])]
+        for kind in ("embed", "cluster match", "database deliver"):
+            wanted += [(kind, ["stages", *kind.split()])] * (2 if doubled else 1)
         for number, (kind, arguments) in enumerate(wanted):
-            name = f"{kind}-{number}"
+            name = f"{kind.replace(' ', '-')}-{number}"
             chance = random.Random(f"{self.seed} {name}")
             yield Life(name, kind, arguments, self.folder, chance, {})
 
@@ -284,7 +285,7 @@ class Arena:
                     life.condemned = True
                     if event["signal"] == "SIGTERM":
                         self.seen.signals["SIGTERM"] += 1
-            elif kind == "started" and life.kind in ("source", "deliver"):
+            elif kind == "started" and life.kind == "source":
                 life.at_work = at
             elif kind == "gained":
                 life.owned.add((event["group"], event["partition"]))
@@ -356,6 +357,25 @@ class Arena:
         finally:
             engine.dispose()
         return f"{waiting} alerts to deliver" if waiting else ""
+
+    def save_log(self, path: Path) -> None:
+        """A copy of every record, for a look at what went wrong."""
+        from stream.log.sqlite import SqliteLog
+
+        copy = SqliteLog(path)
+        wanted = topics(self.settings.log.article_partitions)
+        copy.create_topics(wanted)
+        producer = copy.producer()
+        with self._log() as log:
+            for topic in wanted:
+                for number in range(topic.partitions):
+                    for record in log.read(Partition(topic.name, number)):
+                        producer.send(
+                            topic.name, record.value, key=record.key, partition=number,
+                            headers=record.headers,
+                        )  # fmt: skip
+        producer.close()
+        copy.close()
 
     def _end(self) -> None:
         for life in self.lives:

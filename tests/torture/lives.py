@@ -24,11 +24,10 @@ _DATABASE = ("before database commit", "after database commit")
 POINTS: dict[str, tuple[str, ...]] = {
     "source": ("produce begun", "before flush", "after flush", *_DATABASE),
     "embed": _PRODUCING,
-    "cluster": (*_PRODUCING, "before rename", "after rename"),
-    "match": _PRODUCING,
-    "database": ("batch in hand", *_DATABASE, "before group commit", "after group commit"),
-    "deliver": (*_DATABASE, "before sending", "after sending"),
-}
+    "cluster match": (*_PRODUCING, "before rename", "after rename"),
+    "database deliver": ("batch in hand", *_DATABASE, "before group commit", "after group commit",
+                         "before sending", "after sending"),
+}  # fmt: skip
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGSTOP")
 # Mostly the one that nothing can prepare for.
 WEIGHTS = (8, 1, 1)

@@ -157,4 +157,6 @@ def _run(where: str, folder: Path, tell: Tell, empty: str, arena: Arena) -> Repo
     arena.play()
     tell("comparing with a rebuild")
     verdict = judge(arena.settings, empty, arena.rows, told(arena.lives))
+    if not verdict.good:
+        arena.save_log(folder / "log-of-the-failure.db")
     return Report(where, arena.seed, time.monotonic() - began, arena.seen, verdict)

@@ -1,6 +1,6 @@
 """A process of the pipeline that may be told where to die. Not a test double: the real stages.
 
-`python -m tests.torture.victim NAME source PREFIX` or `… NAME stages STAGE…`, configured as
+`python -m tests.torture.victim NAME source` or `… NAME stages STAGE…`, configured as
 `dateline run` is. It reports what it does on the descriptor DATELINE_TEST_REPORT, one JSON line
 each, so that whoever kills it knows when it works again. DATELINE_TEST_DIE="point nth SIGNAL"
 raises a signal against itself at the nth time that it passes a point; DATELINE_TEST_CLOCK="seconds"
@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -195,16 +195,10 @@ def watch(report: Reporter) -> None:
     ConsoleChannel.send = sent  # type: ignore[method-assign]
     KafkaLog.__init__.__kwdefaults__["session_s"] = SESSION_S
     # Smaller batches have more ends, which is where it hurts.
-    Loop.BATCH = 16
+    Loop.BATCH = 64
 
 
-def waiting(folder: Path, prefix: str) -> Iterator[Path]:
-    for path in sorted(folder.glob(f"{prefix}*.jsonl")):
-        if not path.with_suffix(".done").exists():
-            yield path
-
-
-def source(report: Reporter, prefix: str) -> None:
+def source(report: Reporter) -> None:
     """Replays archives as they appear in `incoming`; those that begin with "live" as live news."""
     from dateline import app
     from dateline.config import load
@@ -216,10 +210,12 @@ def source(report: Reporter, prefix: str) -> None:
     configure_logs("info")
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    settings, folder = load(), Path("incoming")
-    lane = LIVE_LANE if prefix == "live" else BACKFILL_LANE
+    settings = load()
     while not stop.wait(0.2):
-        for path in waiting(folder, prefix):
+        for path in sorted(Path("incoming").glob("*.jsonl")):
+            if path.with_suffix(".done").exists() or stop.is_set():
+                continue
+            lane = LIVE_LANE if path.name.startswith("live") else BACKFILL_LANE
             try:
                 log, engine = app.open_log(settings), app.open_engine(settings)
                 try:
@@ -248,7 +244,7 @@ def main(name: str, kind: str, *what: str) -> int:
     install()
     report.say("started")
     if kind == "source":
-        source(report, *what)
+        source(report)
         return 0
     # An alert that a dead deliverer had claimed is taken again after 30 s; the run is short.
     deliver.MARGIN_S = 4.0
