@@ -46,13 +46,19 @@ def open_log(settings: Settings) -> Log:
             sasl_mechanism=settings.log.sasl_mechanism,
             sasl_username=settings.log.sasl_username,
             sasl_password=secret.get_secret_value() if secret else None,
-            ssl_cafile=str(settings.log.ssl_cafile) if settings.log.ssl_cafile else None,
+            ssl_cafile=_text(settings.log.ssl_cafile),
+            ssl_certfile=_text(settings.log.ssl_certfile),
+            ssl_keyfile=_text(settings.log.ssl_keyfile),
         )
     if "://" in url and not url.startswith("sqlite://"):
         raise UsageError(f"log.url: expected a path or kafka://host:port, got {url!r}; set log.url")
     from stream.log.sqlite import SqliteLog
 
     return SqliteLog(url.removeprefix("sqlite:///"))
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def open_engine(settings: Settings, *, upgrade: bool = False) -> Engine:

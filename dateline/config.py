@@ -48,6 +48,8 @@ class LogSettings(Section):
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
     ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None  # our own certificate, for a broker that asks for one
+    ssl_keyfile: Path | None = None
 
 
 class StageSettings(Section):

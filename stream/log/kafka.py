@@ -18,7 +18,7 @@ from stream.log.kafka_client import (
     kafka_partition,
     made_again,
 )
-from stream.log.kafka_group import SESSION_S, KafkaMember
+from stream.log.kafka_group import MAX_POLL_INTERVAL_S, SESSION_S, KafkaMember
 from stream.log.kafka_read import KafkaFollower, ends_of, read_until, reader
 from stream.log.kafka_send import KafkaSender
 from stream.log.keys import in_use, missing_topic
@@ -51,6 +51,7 @@ class KafkaLog:
         ssl_keyfile: str | None = None,
         replication: int = -1,
         session_s: float = SESSION_S,
+        poll_interval_s: float = MAX_POLL_INTERVAL_S,
     ) -> None:
         if security_protocol not in _PROTOCOLS:
             raise UsageError(
@@ -70,7 +71,8 @@ class KafkaLog:
                 "ssl_keyfile": ssl_keyfile,
             },
         )
-        self._replication, self._session_s = replication, session_s
+        self._replication = replication
+        self._session_s, self._poll_interval_s = session_s, poll_interval_s
         self._lock = threading.Lock()
         self._admin: Any = None
 
@@ -132,7 +134,14 @@ class KafkaLog:
         on_revoked: Callable[[Partition], None] | None = None,
     ) -> KafkaMember:
         return KafkaMember(
-            self._address, self, group, topics, on_assigned, on_revoked, self._session_s
+            self._address,
+            self,
+            group,
+            topics,
+            on_assigned,
+            on_revoked,
+            self._session_s,
+            self._poll_interval_s,
         )
 
     def read(

@@ -23,8 +23,9 @@ from stream.log.kafka_client import (
 )
 from stream.log.keys import outside
 
-# Heartbeats go on in a thread of the client while a batch is worked on; this is only for a stage
-# that hangs. Looking back over a month of articles for a new definition may take minutes.
+# Heartbeats go on in a thread of the client while a batch is worked on, and a slow one is cut
+# (stream/batch.py); this is only for a stage that hangs. Looking back over a month of articles for
+# a new definition may take minutes.
 MAX_POLL_INTERVAL_S = 15 * 60
 # A member that was killed is missed for this long. Shorter means quicker failover, but a machine
 # busy for as long as that would lose its partitions; Kafka allows no less than 6. A poll that joins
@@ -89,6 +90,7 @@ class KafkaMember:
         on_assigned: Callable[[Partition], int | None] | None,
         on_revoked: Callable[[Partition], None] | None,
         session_s: float,
+        poll_interval_s: float,
     ) -> None:
         self._address, self._log, self._group = address, log, group
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
@@ -112,7 +114,7 @@ class KafkaMember:
                 partition_assignment_strategy=(RangePartitionAssignor,),
                 session_timeout_ms=int(session_s * 1000),
                 heartbeat_interval_ms=int(session_s * 1000 / 5),
-                max_poll_interval_ms=MAX_POLL_INTERVAL_S * 1000,
+                max_poll_interval_ms=int(poll_interval_s * 1000),
                 fetch_max_bytes=FETCH_BYTES,
                 max_partition_fetch_bytes=PARTITION_BYTES,
             )
