@@ -149,7 +149,7 @@ class Books:
             for (event, _), row in self.matches.items()
             if row is not None and event == event_id and row["lane"] == lane
         )
-        return max(stored or 0, *here, 0)
+        return int(max(stored or 0, *here, 0))
 
     # -- changing --------------------------------------------------------------------------------
 

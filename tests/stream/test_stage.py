@@ -233,7 +233,7 @@ def test_bytes_that_are_no_record_become_a_dead_letter(log: SqliteLog) -> None:
 
 
 def test_a_dead_letter_names_the_article_it_is_about(log: SqliteLog) -> None:
-    for value in (ROOT / "tests/stream/golden/v1").glob("[aemp]*ed.json"):
+    for value in (ROOT / "tests/stream/golden/0.1").glob("[aemp]*ed.json"):
         producer = log.producer()
         producer.send(IN, value.read_bytes(), partition=0)
         producer.close()
