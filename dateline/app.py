@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
 # embed is the only one that loads the model, the others are cheap and share one.
 STAGES = ("ingest", "embed", "cluster", "match", "database", "deliver", "desk")
 PROCESSES = (("ingest",), ("embed",), ("cluster", "match", "database", "deliver"), ("desk",))
-# A loop round takes seconds at most (embedding 256 articles); a stage that has not finished one
-# for this long is stuck, whatever it waits for, and a restart is the only thing left to try.
+# A loop round takes seconds, half a minute at most with a slow model. A stage that has not finished
+# one for this long, or has records waiting and handles none, is stuck: a restart is the only thing
+# left to try.
 STUCK_AFTER_S = 300.0
 
 
@@ -139,15 +139,16 @@ class Worker:
         """Why this worker is not getting on; None = it is."""
         if self.error is not None:
             return f"{self.name}: {self.error}"
-        if self.loop is not None:
-            silent = time.monotonic() - self.loop.metrics.last_round
-            if silent > STUCK_AFTER_S:
-                return f"{self.name}: no round finished for {silent:.0f} s"
+        if self.loop is not None and (why := self.loop.metrics.stuck(STUCK_AFTER_S)):
+            return f"{self.name}: {why}"
         return None
 
     def waiting_for(self) -> str | None:
+        """Why this worker is not ready: what it depends on is away, or it has only just begun."""
         if self.loop is not None and self.loop.metrics.last_error:
             return f"{self.name}: {self.loop.metrics.last_error}"
+        if self.loop is not None and not self.loop.metrics.began:
+            return self.problem() or f"{self.name}: has not finished its first round"
         if self.waits is not None and (why := self.waits()):
             return f"{self.name}: {why}"
         return self.problem()
@@ -168,6 +169,8 @@ def run_stages(names: Sequence[str], settings: Settings) -> int:
         signal.signal(number, end)
     _stop_with_supervisor(end)
     prepare(settings)
+
+    from dateline.pulse import pulsing
 
     def failed(worker: Worker) -> None:
         expected = isinstance(worker.error, DatelineError)
@@ -192,7 +195,8 @@ def run_stages(names: Sequence[str], settings: Settings) -> int:
     for worker in workers:
         worker.start(stop, failed)
     say.info("run.started", stages=list(names))
-    finished.wait()
+    with pulsing(settings, workers):
+        finished.wait()
     for worker in workers:
         # A stage finishes the batch in hand; the longest, embedding, takes seconds.
         worker.thread.join(timeout=60)
@@ -212,9 +216,12 @@ def _worker(name: str, settings: Settings) -> Worker:
     if name == "deliver":
         from sinks.alerts.deliver import Deliverer
 
-        return Worker(name, Deliverer(open_engine(settings), settings.alerts).run)
+        engine = open_engine(settings)
+        return Worker(name, Deliverer(engine, settings.alerts).run, waits=_answers(engine))
     if name == "desk":
-        return Worker(name, lambda stop: _run_desk(settings, stop))
+        return Worker(
+            name, lambda stop: _run_desk(settings, stop), waits=_answers(open_engine(settings))
+        )
     log = open_log(settings)
     loop = Loop(make_stage(name, settings), log, dead_in_a_row=settings.stages.dead_in_a_row)
 
@@ -222,7 +229,26 @@ def _worker(name: str, settings: Settings) -> Worker:
         _same_topics(settings, log, loop.stage)
         loop.run(stop)
 
-    return Worker(name, run, loop)
+    # An idle writer would not notice that its database is away; the others need none.
+    waits = _answers(open_engine(settings)) if name == "database" else None
+    return Worker(name, run, loop, waits=waits)
+
+
+def _answers(engine: Engine) -> Callable[[], str | None]:
+    """A check that says why the database does not answer, None = it does."""
+    import sqlalchemy as sa
+
+    from store.engine import describe, reading, translated
+
+    def check() -> str | None:
+        try:
+            with translated(describe(engine)), reading(engine) as connection:
+                connection.execute(sa.text("SELECT count(*) FROM positions"))
+        except DatelineError as error:
+            return str(error)
+        return None
+
+    return check
 
 
 def _same_topics(settings: Settings, log: Log, stage: Stage) -> None:

@@ -112,13 +112,23 @@ class Loop:
         return handled - len(batch) + len(finished)
 
     def lag(self) -> int:
-        """Records of the owned partitions that are not handled yet."""
+        """Records of the owned partitions that are not handled yet; notes how far the group is."""
         total = sum(
             max(0, self.log.bounds(partition)[1] - done)
             for partition, done in self._done_to.items()
         )
         self.metrics.lag(total)
+        done = waiting = 0
+        for partition in self._partitions(self.stage.inputs):
+            first, after = self.log.bounds(partition)
+            at = max(first, self._done_by_group(partition))
+            done, waiting = done + at, waiting + max(0, after - at)
+        self.metrics.watch(done, waiting)
         return total
+
+    def owns(self) -> list[Partition]:
+        """The partitions that are ours now."""
+        return sorted(self._done_to)
 
     def behind(self) -> int:
         """Records that wait for the group, whoever owns their partitions, and for our tables."""

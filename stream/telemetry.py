@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TextIO, cast
 
@@ -17,6 +18,7 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_late
 
 from stream.errors import UsageError
 from stream.log.contract import LogRecord
+from stream.records import event_time_of
 
 _records = Counter("dateline_stage_records_total", "Records handled", ["stage"])
 _dead = Counter(
@@ -36,34 +38,52 @@ _progress = Gauge(
 )  # fmt: skip
 
 
+_fresh = Gauge(
+    "dateline_stage_freshness_timestamp_seconds",
+    "Event time of the last article handled", ["stage"],
+)  # fmt: skip
+
+
 class StageMetrics:
-    """The metrics of one stage, and the time of its last round for liveness."""
+    """The metrics of one stage, and what liveness and `dateline status` need to know of it.
+
+    `last_round` and `last_progress` are of the monotonic clock; `last_error` is of the last round,
+    `error` the last one that there was, with its time.
+    """
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
-        self.last_round = time.monotonic()
+        self.last_round = self.last_progress = time.monotonic()
+        self.began = False  # a first round went well
         self.last_error: str | None = None
+        self.error: tuple[datetime, str] | None = None
+        self.waiting = 0  # records of the group that wait, as last asked
+        self._done_when_asked: int | None = None
 
     def beat(self) -> None:
         """Something was done within a round."""
-        self.last_round = time.monotonic()
+        self.last_round = self.last_progress = time.monotonic()
 
     def alive(self) -> None:
         """A round went well, be it with nothing to do."""
         self.last_round = time.monotonic()
-        self.last_error = None
+        self.last_error, self.began = None, True
         _progress.labels(self.stage).set_to_current_time()
 
     def done(self, batch: Sequence[LogRecord], seconds: float) -> None:
         self.alive()
+        self.last_progress = time.monotonic()
+        if batch and (at := event_time_of(batch[-1].value)) is not None:
+            _fresh.labels(self.stage).set(at.timestamp())
         _records.labels(self.stage).inc(len(batch))
         _seconds.labels(self.stage).observe(seconds)
 
     def failed(self, error: BaseException) -> None:
         """A round failed. The stage is alive all the same: waiting for a broker is no reason to
         restart it."""
-        self.last_round = time.monotonic()
+        self.last_round = self.last_progress = time.monotonic()
         self.last_error = str(error)
+        self.error = (datetime.now(UTC), self.last_error)
         _failures.labels(self.stage, type(error).__name__).inc()
 
     def dead(self, error: BaseException) -> None:
@@ -71,6 +91,26 @@ class StageMetrics:
 
     def lag(self, records: int) -> None:
         _lag.labels(self.stage).set(records)
+
+    def watch(self, done: int, waiting: int) -> None:
+        """How far the whole group has come, asked at times. No matter who does it: while something
+        waits, something must be done."""
+        if not waiting or done != self._done_when_asked:
+            self.last_progress = time.monotonic()
+        self._done_when_asked, self.waiting = done, waiting
+
+    def stuck(self, after_s: float) -> str | None:
+        """Why this stage is not getting on, None = it is. Waiting for a broker or a database that
+        is away is no reason; a restart would not bring it back."""
+        now = time.monotonic()
+        if now - self.last_round > after_s:
+            return f"no round finished for {now - self.last_round:.0f} s"
+        if self.waiting and self.last_error is None and now - self.last_progress > after_s:
+            return (
+                f"{self.waiting:,} records wait and none was handled for "
+                f"{now - self.last_progress:.0f} s"
+            )
+        return None
 
 
 class _Lossy:

@@ -73,7 +73,7 @@ def _same_arguments(db: str | None, log: str | None) -> list[str]:
 
 
 def status(db: Db = None, log: LogUrl = None, json: Json = False) -> None:
-    """Lag, freshness and last error of each stage."""
+    """Each stage: how far, who does it, how fresh, what went wrong last."""
     from dateline.status import status as read
 
     rows = read(settings(db, log))
@@ -81,8 +81,21 @@ def status(db: Db = None, log: LogUrl = None, json: Json = False) -> None:
         print_json(rows)
         return
     print_table(
-        ("stage", "done", "lag", "freshness", "last error"),
-        [(r["stage"], r["done"], r["lag"], r["freshness"], r["error"]) for r in rows],
+        ("stage", "state", "owner", "done", "lag", "fresh to", "dead", "snapshot", "last error"),
+        [
+            (
+                r["stage"],
+                r["state"],
+                r["owner"],
+                r["done"],
+                r["lag"],
+                when(r["freshness"]),
+                r["dead"] or None,
+                when(r["snapshot"]),
+                " ".join(filter(None, (when(r["error_at"]), r["error"]))),
+            )
+            for r in rows
+        ],
         "Nothing has run yet: start with `dateline run`.",
     )
     if pollers := [p for r in rows for p in r.get("pollers", ())]:
