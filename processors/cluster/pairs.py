@@ -36,27 +36,28 @@ COSINE_SLOPE, COSINE_LEVEL = 15.0, 0.35
 TERMS_SLOPE, TERMS_LEVEL = 15.0, 0.1
 # Comparing the members costs the square of their number. The newest say what a story is now.
 MOST = 40
-# A story is looked at with every article while it is small, later with every fifth part more.
-OFTEN_UP_TO, GROWTH = 8, 1.2
+# A story is looked at from five originals on, then with two fifths more each time. Looking at every
+# size up to eight and with a fifth more gave the same B³ within .003 and cost a sixth more.
+FIRST, GROWTH = 5, 1.4
 
 Chances = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 
 
-def _steps() -> frozenset[int]:
-    found, size = set[int](), float(OFTEN_UP_TO)
+def _sizes() -> frozenset[int]:
+    found, size = set[int](), float(FIRST)
     while size < 1e6:
-        size *= GROWTH
         found.add(round(size))
+        size *= GROWTH
     return frozenset(found)
 
 
-_LATER = _steps()
+_SIZES = _sizes()
 
 
 def due(size: int) -> bool:
     """Whether a story of that many originals is looked at."""
-    return 4 <= size <= OFTEN_UP_TO or size in _LATER
+    return size in _SIZES
 
 
 def measure(pieces: Sequence[Piece], context: Sequence[Piece] = ()) -> NDArray[np.float64]:
