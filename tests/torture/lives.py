@@ -32,10 +32,10 @@ SIGNALS = ("SIGKILL", "SIGTERM", "SIGSTOP")
 # Mostly the one that nothing can prepare for.
 WEIGHTS = (8, 1, 1)
 # Of those that die at a moment, this part does so while it starts; the others at work.
-YOUNG = 0.2
+YOUNG = 0.25
 # A life whose point never comes ends so long after its first work (or its birth): there may be
 # nothing to do. Everything starts slowly where fifteen processes share two cores.
-OLD_S, UNBORN_S = 5.0, 30.0
+OLD_S, UNBORN_S = 3.0, 10.0
 # Until embed works again, nothing comes to those after it, so it lives longer.
 SLOW = {"embed": 3}
 
@@ -100,13 +100,13 @@ class Life:
             nth = chance.choice((1, 1, 2, 3, 5)) * slow
             return Plan(name, chance.choice(POINTS[self.kind]), nth)
         young = chance.random() < YOUNG
-        return Plan(name, moment=chance.uniform(0.3, 3.0) * slow, young=young)
+        return Plan(name, moment=chance.uniform(0.1, 2.0) * slow, young=young)
 
     def old(self, now: float) -> bool:
         """Has it lived longer than its plan would have it?"""
         slow = SLOW.get(self.kind, 1)
         at_work = self.at_work is not None and now - self.at_work > OLD_S * slow
-        return at_work or now - self.born > UNBORN_S
+        return at_work or now - self.born > UNBORN_S * slow
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         """What was written whole has been told; a line cut by the kill has not."""
