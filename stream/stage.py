@@ -113,18 +113,16 @@ class Loop:
 
     def lag(self) -> int:
         """Records of the owned partitions that are not handled yet; notes how far the group is."""
-        total = sum(
-            max(0, self.log.bounds(partition)[1] - done)
-            for partition, done in self._done_to.items()
-        )
-        self.metrics.lag(total)
-        done = waiting = 0
+        ours = done = waiting = 0
         for partition in self._partitions(self.stage.inputs):
             first, after = self.log.bounds(partition)
             at = max(first, self._done_by_group(partition))
             done, waiting = done + at, waiting + max(0, after - at)
+            if partition in self._done_to:
+                ours += max(0, after - at)
+        self.metrics.lag(ours)
         self.metrics.watch(done, waiting)
-        return total
+        return ours
 
     def owns(self) -> list[Partition]:
         """The partitions that are ours now."""
