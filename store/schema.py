@@ -8,13 +8,18 @@ import sqlalchemy as sa
 
 from store import views
 from store.engine import describe, reading, translated
-from store.tables import metadata
+from store.tables import metadata, schema_reach
 from stream.errors import UsageError
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 VERSION_TABLE = "dateline_schema"
+# The oldest revision whose release can work on a database of this one, so that during an upgrade
+# its processes may still start: they find this in the database, and need not know more of us.
+# Tables and columns that a migration adds (with defaults) leave it as it is; one that takes
+# something away, or changes what it means, is itself the oldest. Releases before 0003 do not ask.
+OLDEST = "0003"
 # Any number will do, as long as every release uses the same.
 _ADVISORY_LOCK = 0x64_61_74_65_6C_69_6E_65
 
@@ -35,13 +40,15 @@ def upgrade(engine: sa.Engine) -> list[str]:
         before = _current(connection)
         if before is None:
             _refuse_strangers(connection, describe(engine))
-        missing = _missing(before, describe(engine))
+        missing = _missing(before, describe(engine), _reach(connection))
         if missing:
             config = _config()
             config.attributes["connection"] = connection
             views.drop(connection)
             command.upgrade(config, "head")
             views.create(connection)
+            connection.execute(schema_reach.delete())
+            connection.execute(schema_reach.insert().values(oldest=OLDEST))
         return missing
 
 
@@ -52,12 +59,14 @@ def current(engine: sa.Engine) -> str | None:
 
 
 def check(engine: sa.Engine) -> None:
-    """Raises UsageError unless the schema is the one of this release."""
+    """Raises UsageError unless the schema is the one of this release, or a newer one on which it
+    can work."""
     what = describe(engine)
-    revision = current(engine)
+    with translated(what), reading(engine) as connection:
+        revision, oldest = _current(connection), _reach(connection)
     if revision is None:
         raise UsageError(f"{what} has no Dateline tables; run `dateline db upgrade`")
-    if missing := _missing(revision, what):
+    if missing := _missing(revision, what, oldest):
         raise UsageError(
             f"{what} has schema {revision}, older than this release's {missing[-1]}; "
             "stop the stages and run `dateline db upgrade`"
@@ -71,17 +80,26 @@ def _current(connection: sa.Connection) -> str | None:
     return connection.execute(sa.select(table.c.version_num)).scalar()
 
 
-def _missing(revision: str | None, what: str) -> list[str]:
+def _reach(connection: sa.Connection) -> str | None:
+    """The oldest revision whose release can work on this database, as its newest says."""
+    if not sa.inspect(connection).has_table(schema_reach.name):
+        return None
+    return connection.execute(sa.select(schema_reach.c.oldest)).scalar()
+
+
+def _missing(revision: str | None, what: str, oldest: str | None) -> list[str]:
     """The revisions to apply, oldest first."""
     from alembic.script import ScriptDirectory
 
     ours = [s.revision for s in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
     if revision is None:
         return ours
+    if revision not in ours and oldest in ours:
+        return []
     if revision not in ours:
         raise UsageError(
             f"{what} has schema {revision}, which this release does not know (it ends at "
-            f"{ours[-1]}); a newer Dateline has used it, so run that one"
+            f"{ours[-1]}); a newer Dateline has upgraded it, so run that one"
         )
     return ours[ours.index(revision) + 1 :]
 

@@ -77,10 +77,31 @@ def test_a_schema_from_a_newer_release_is_refused(database_url: str) -> None:
     engine = open_database(database_url, upgrade=True)
     with engine.begin() as connection:
         connection.execute(sa.text(f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'"))
+        connection.execute(sa.text("UPDATE schema_reach SET oldest = '9999'"))
     engine.dispose()
     for upgrade in (False, True):
         with pytest.raises(UsageError, match="newer Dateline"):
             open_database(database_url, upgrade=upgrade)
+
+
+def test_a_release_still_starts_on_a_newer_schema_that_leaves_it_what_it_needs(
+    database_url: str,
+) -> None:
+    """In the middle of a rolling upgrade: migrated, and a process of the older release restarts."""
+    open_database(database_url, upgrade=True).dispose()
+    newer = sa.create_engine(sa.make_url(database_url))
+    with newer.begin() as connection:
+        connection.execute(sa.text(f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'"))
+        connection.execute(sa.text("ALTER TABLE articles ADD COLUMN of_the_next TEXT"))
+    for upgrade in (False, True):
+        engine = open_database(database_url, upgrade=upgrade)
+        assert schema.current(engine) == "9999"
+        engine.dispose()
+    with newer.begin() as connection:
+        connection.execute(sa.text("UPDATE schema_reach SET oldest = '9998'"))
+    newer.dispose()
+    with pytest.raises(UsageError, match="newer Dateline"):
+        open_database(database_url)
 
 
 def test_tables_of_another_program_are_left_alone(database_url: str) -> None:

@@ -15,6 +15,11 @@ def upgrade() -> None:
     with op.batch_alter_table("positions") as positions:
         positions.add_column(sa.Column("told", BigInt))
     op.create_table(
+        "schema_reach",
+        sa.Column("oldest", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("oldest", name="pk_schema_reach"),
+    )
+    op.create_table(
         "stage_topics",
         sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("topic", sa.Text(), nullable=False),
