@@ -19,7 +19,7 @@ from typing import Any
 
 from dateline import app
 from dateline.config import Settings, load
-from dateline.status import INPUTS, lag
+from dateline.status import lag
 from stream import records
 from stream.errors import DatelineError
 from stream.log.contract import Partition, topics
@@ -413,7 +413,7 @@ class Arena:
         redelivery can double."""
         with self._log() as log:
             producer = log.producer()
-            for topic in (*INPUTS.values(),):
+            for topic in (records.ARTICLES, records.EMBEDDED, records.PLACED, records.MATCHED):
                 source = Partition(topic, self.chance.randrange(log.partitions(topic)))
                 first, after = log.bounds(source)
                 if after <= first:
