@@ -102,8 +102,15 @@ class Address:
             return UsageError(f"the broker at {self.bootstrap} cannot be used so ({what})")
         return Unavailable(
             f"the broker at {self.bootstrap} does not answer ({what}); "
-            "check that it runs and that its address is right"
+            f"check that it runs and that its address is right{self._secured}"
         )
+
+    @property
+    def _secured(self) -> str:
+        """A client that is not let in cannot tell from one that is not heard."""
+        if self.options.get("security_protocol", "PLAINTEXT") == "PLAINTEXT":
+            return ""
+        return ", and that it takes our certificates, user and password"
 
     @property
     def where(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,12 +15,12 @@ from dateline.broker import PackagedBroker
 from dateline.config import load
 from stream.errors import DatelineError
 from stream.log import kafka_client
-from stream.log.contract import Partition, Topic
+from stream.log.contract import Log, Partition, Topic
 from stream.log.kafka import KafkaLog
 from tests.stream.tls import TlsFront
 from tests.stream.transports import SESSION_S, append, take
 
-Front = Callable[[ssl.SSLContext | None], TlsFront]
+Front = Callable[..., TlsFront]
 
 
 @pytest.fixture
@@ -28,8 +28,10 @@ def front() -> Iterator[Front]:
     """Starts a broker behind a front, which it tells its clients to use."""
     with ExitStack() as stack:
 
-        def start(context: ssl.SSLContext | None) -> TlsFront:
-            made = TlsFront(context)
+        def start(
+            context: ssl.SSLContext | None, users: Mapping[str, str] | None = None
+        ) -> TlsFront:
+            made = TlsFront(context, users)
             stack.callback(made.close)
             broker = stack.enter_context(PackagedBroker(advertised=made.address))
             made.target = int(broker.bootstrap.rsplit(":", 1)[1])
@@ -99,6 +101,39 @@ def test_a_broker_or_a_client_that_cannot_be_trusted_is_refused(
     log = KafkaLog(behind.address, security_protocol="SSL", ssl_cafile=str(ca))
     with pytest.raises(DatelineError, match=behind.address):
         log.create_topics([Topic("t", 1, None)])
+    log.close()
+
+
+def signed_in(address: str, ca: Path, password: str) -> Log:
+    flags = {
+        "log.url": f"kafka://{address}",
+        "log.security_protocol": "SASL_SSL",
+        "log.sasl_mechanism": "PLAIN",
+        "log.sasl_username": "ada",
+        "log.sasl_password": password,
+        "log.ssl_cafile": str(ca),
+    }
+    return app.open_log(load(None, flags, {}))
+
+
+def test_a_user_signs_in_with_the_password_and_with_no_other(
+    front: Front, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca)
+    behind = front(server_side(authority), {"ada": "swordfish"})
+    log = signed_in(behind.address, ca, "swordfish")
+    log.create_topics([Topic("t", 1, None)])
+    append(log, "t", [b"a"])
+    member = log.consumer("g", ["t"])
+    assert [record.value for record in take(member, 1)] == [b"a"]
+    member.close()
+    log.close()
+    monkeypatch.setattr(kafka_client, "CONNECT_S", 1.0)
+    log = signed_in(behind.address, ca, "guessed")
+    with pytest.raises(DatelineError, match=r"our certificates, user and password") as told:
+        log.create_topics([Topic("u", 1, None)])
+    assert "guessed" not in str(told.value)
     log.close()
 
 

@@ -214,4 +214,4 @@ def test_the_sqlite_log_is_a_list_a_partition(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_kafka_log_is_a_list_a_partition(request: pytest.FixtureRequest) -> None:
     broker: Any = request.getfixturevalue("broker")
-    check(f"kafka:{broker}", examples=3, steps=20)  # each joining takes a second or more
+    check(f"kafka:{broker}", examples=10, steps=30)
