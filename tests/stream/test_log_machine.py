@@ -118,9 +118,10 @@ class LogMachine(RuleBasedStateMachine):
     def _check(self, records: list[LogRecord]) -> None:
         for record in records:
             assert record.offset == self.at[record.partition], "nothing left out, nothing twice"
-            assert record.value == [*self.logged[record.partition], *self._waiting(record)][
-                record.offset
-            ]
+            assert (
+                record.value
+                == [*self.logged[record.partition], *self._waiting(record)][record.offset]
+            )
             self.at[record.partition] += 1
 
     def _waiting(self, record: LogRecord) -> list[bytes]:

@@ -439,5 +439,3 @@ class Arena:
                     resource.prlimit(
                         life.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY)
                     )
-
-

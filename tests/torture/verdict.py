@@ -85,7 +85,9 @@ def judge(
         sent=sum(state == "sent" for state in states.values()),
         unknown=sum(state == "unknown" for state in states.values()),
         untold=sorted(key for key, state in states.items() if state == "sent" and not heard[key])
-        + sorted(f"{k}: {state}" for k, state in states.items() if state not in ("sent", "unknown")),
+        + sorted(
+            f"{k}: {state}" for k, state in states.items() if state not in ("sent", "unknown")
+        ),
         told_twice=sorted(key for key, times in heard.items() if times > 1)
         + sorted(set(heard) - set(states)),
     )

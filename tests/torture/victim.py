@@ -123,9 +123,7 @@ class WatchedLog:
             lost(partition)
             self._report.say("lost", group=group, partition=f"{partition[0]}/{partition[1]}")
 
-        inner = self._inner.consumer(
-            group, topics, on_assigned=on_assigned, on_revoked=on_revoked
-        )
+        inner = self._inner.consumer(group, topics, on_assigned=on_assigned, on_revoked=on_revoked)
         return WatchedConsumer(inner, self._report, group)
 
     def __getattr__(self, name: str) -> Any:
