@@ -3,7 +3,7 @@
 # PYTHON=…       the Python to build the environment with (python3)
 # TORCH_INDEX=…  where to take PyTorch from when the pinned build does not fit this machine;
 #                PyTorch's own CPU index avoids gigabytes of GPU packages
-# ARGS="…"       further arguments of `dateline demo`, such as --once
+# ARGS="…"       further arguments of `dateline demo`, such as --once, or of `make torture`
 # LOG=kafka      play the demo on Kafka
 
 SHELL := bash
@@ -39,8 +39,8 @@ demo: setup  ## Sample feeds through the whole pipeline, with the desk (ARGS=--o
 test: setup  ## Every test, with linter, types and layers among them
 	@$(BIN)/python -m pytest -q tests
 
-torture: setup  ## Kill, cut off and flood it, then compare with what must be there
-	@$(BIN)/python -m pytest -q tests/torture
+torture: setup  ## Kill, cut off and flood it, then compare (ARGS="--minutes 30 --seed 1 --json")
+	@$(BIN)/python -m tests.torture $(ARGS)
 
 lint: setup  ## Ruff, mypy and import-linter alone
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

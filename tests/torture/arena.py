@@ -90,7 +90,7 @@ class Arena:
         self._news = news.portions(articles, seed, portions=max(4, kills // 2))
         self.rows = {row["id"]: row for _, rows in self._news for row in rows}
         self._given = 0
-        self.lives = [life for life in self._make_lives(doubled)]
+        self.lives = list(self._make_lives(doubled))
         self._report, self._report_in = os.pipe()
         self._events: deque[dict[str, Any]] = deque()
         self._waiting: dict[tuple[str, str], float] = {}  # (group, partition) -> killed at
@@ -116,7 +116,7 @@ class Arena:
         self.define(version=1)
 
     def define(self, version: int) -> None:
-        """Register the events; a later version is another wording, so that all is looked back on."""
+        """Register the events; a later version is another wording, which is looked back with."""
         from dateline import registry
 
         path = news.definitions(self.folder / "events", version)
@@ -341,9 +341,9 @@ class Arena:
             newest = {id_: max(v for i, v in versions if i == id_) for id_, _ in versions}
             if missing := set(newest.items()) - looked:
                 return f"look-backs of {sorted(missing)}"
-        from store import tables
-
         import sqlalchemy as sa
+
+        from store import tables
         from store.engine import reading
 
         engine = app.open_engine(self.settings)

@@ -37,7 +37,7 @@ YOUNG = 0.25
 # nothing to do. Everything starts slowly where fifteen processes share two cores.
 OLD_S, UNBORN_S = 3.0, 10.0
 # Until embed works again, nothing comes to those after it, so it lives longer.
-SLOW = {"embed": 3}
+SLOW = {"embed": 8}
 
 
 @dataclass

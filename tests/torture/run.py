@@ -58,7 +58,7 @@ class Report:
             f"  kills      {s.signals['SIGKILL']} SIGKILL, {s.signals['SIGTERM']} SIGTERM,"
             f" {s.signals['SIGSTOP']} SIGSTOP; {s.restarts} ended as a server was away",
             f"  at         {at}",
-            f"  faults     {', '.join(f'{n} × {name}' for name, n in s.faults.items())}",
+            *(f"  fault      {name}, {n} ×" for name, n in s.faults.items()),
             f"  articles   {v.articles:,}, {v.matches:,} matches",
             f"  lost       {len(v.lost)}",
             f"  duplicated {len(v.duplicated)}",

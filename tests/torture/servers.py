@@ -8,7 +8,6 @@ import signal
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from tests.services import DurableBroker
@@ -28,9 +27,7 @@ class Network:
         self.proxy.target = int(self.broker.bootstrap.rpartition(":")[2])
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:  # fmt: skip
+    def __exit__(self, *_: object) -> None:
         self.proxy.close()
         self.broker.close()
 
@@ -82,8 +79,6 @@ class Postgres:
             time.sleep(0.5)
         self._server.ensure_postgres_running()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:  # fmt: skip
+    def __exit__(self, *_: object) -> None:
         self._server.stop()
         self._folder.cleanup()

@@ -11,25 +11,16 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
-from sinks.alerts.deliver import Deliverer
-from sinks.alerts.outbox import CLOCK
-from sinks.alerts.settings import AlertSettings
-from store import tables
 from stream.errors import Unavailable
 from stream.log.contract import Log, LogRecord, Partition, Topic
 from stream.records import DEAD, encode
 from stream.stage import Loop, Output
 from tests.conftest import ROOT
 from tests.services import NAMED
-from tests.sinks.conftest import engine, feed  # noqa: F401  fixtures
-from tests.sinks.test_delivery import Clock, Fake
-from tests.sinks.world import Feed, matched, rows
 from tests.stream.stages import Echo, ack, text_of
 from tests.stream.transports import SESSION_S, open_log, wait_until
 from tests.torture.proxy import FaultProxy
@@ -206,39 +197,3 @@ def test_a_bad_network_loses_and_reorders_nothing(fault: str) -> None:
     proxy.close()
     once = list(dict.fromkeys(found))
     assert once == sorted(once), "in their order, whatever came twice"
-
-
-def test_clock_jumps_a_claim_made_by_a_wrong_clock_is_not_waited_for(
-    feed: Feed,
-    engine: sa.Engine,  # noqa: F811  fixtures
-) -> None:
-    """A deliverer whose clock is three hours ahead claims an alert and dies."""
-    clock = Clock()
-    feed(matched("a"))
-    channel = Fake("console")
-    ahead = Deliverer(
-        engine, AlertSettings(), channels=[channel], clock=lambda: clock() + timedelta(hours=3)
-    )
-    channel.raises.append(KeyboardInterrupt())  # type: ignore[arg-type]
-    with pytest.raises(KeyboardInterrupt):
-        ahead.step()
-    assert [row["state"] for row in rows(engine, tables.outbox)] == ["sending"]
-    right = Deliverer(engine, AlertSettings(), channels=[channel], clock=clock)
-    right.step()
-    assert [row["state"] for row in rows(engine, tables.outbox)] == ["sent"]
-
-
-def test_clock_jumps_a_claim_of_another_host_is_respected(
-    feed: Feed,
-    engine: sa.Engine,  # noqa: F811  fixtures
-) -> None:
-    """Two hosts whose clocks differ by less than anybody would notice."""
-    clock = Clock()
-    feed(matched("a"))
-    channel = Fake("console", idempotent=False)
-    channel.raises.append(KeyboardInterrupt())  # type: ignore[arg-type]
-    other = Deliverer(engine, AlertSettings(), channels=[channel], clock=lambda: clock() + CLOCK)
-    with pytest.raises(KeyboardInterrupt):
-        other.step()
-    Deliverer(engine, AlertSettings(), channels=[channel], clock=clock).step()
-    assert [row["state"] for row in rows(engine, tables.outbox)] == ["sending"]
