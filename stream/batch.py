@@ -16,8 +16,8 @@ from stream.telemetry import StageMetrics
 # model is, the next poll then comes in time for the broker (15 min), and a shutdown, which waits
 # for the chunk in hand (another 20 s at most), for the supervisor (1 min).
 CUT_S = 20.0
-# The twentieth record in a row that fails stops the stage. Of one record in a thousand that is bad
-# by itself, twenty in a row never meet; and nineteen letters are read by a person, and replayed.
+# The twentieth record in a row of a partition that fails stops the stage. Where one record in a
+# thousand is bad by itself, twenty in a row never meet; and nineteen letters are read by a person.
 DEAD_IN_A_ROW = 20
 
 
@@ -54,8 +54,9 @@ class Hand:
         """`dead_in_a_row` 0 = any number of records may become dead letters."""
         self._stage, self._log, self._metrics, self._append = stage, log, metrics, append
         self._say, self._limit = say, dead_in_a_row
-        # How many records in a row have failed, None = not known since the start.
-        self._failed: int | None = None
+        # How many records in a row have failed in each partition; absent = not known since the
+        # start. By partition, because a stage may read topics that have nothing in common.
+        self._failed: dict[Partition, int] = {}
         self._pace = 0.0  # seconds a record, of the last chunk
         self._outputs: list[Encoded] = []
         self._reached: dict[Partition, int] = {}
@@ -91,16 +92,17 @@ class Hand:
 
     def _work(self, batch: Sequence[LogRecord]) -> None:
         self._outputs += [encode(output) for output in self._stage.process(batch)]
-        self._failed = 0
+        self._failed[batch[0].source] = 0
         self._reached[batch[0].source] = batch[-1].offset + 1
 
     def _bury(self, record: LogRecord, error: Exception, tries: int) -> None:
         source = f"{record.topic}/{record.partition}/{record.offset}"
-        if self._failed is None:  # a restart must not begin to count anew
-            self._failed = poison.buried_before(self._log, self._stage.name, record)
-        if 0 < self._limit <= self._failed + 1:
+        failed = self._failed.get(record.source)
+        if failed is None:  # a restart must not begin to count anew
+            failed = poison.buried_before(self._log, self._stage.name, record)
+        if 0 < self._limit <= failed + 1:
             raise PoisonStorm(
-                f"{self._failed + 1} records in a row failed in the stage {self._stage.name}, this "
+                f"{failed + 1} records in a row failed in the stage {self._stage.name}, this "
                 f"time {source} ({type(error).__name__}: {str(error)[:200]}): it stops there, and "
                 "what follows stays unread; mend the cause and start it again, or start it with "
                 "stages.dead_in_a_row = 0 to make dead letters of them"
@@ -109,7 +111,7 @@ class Hand:
         # On the log before the stage moves past the record: a crash in between repeats the letter.
         self._append([encode(Output(records.DEAD, letter, key=source))])
         self._stage.skip(record, error)
-        self._failed += 1
+        self._failed[record.source] = failed + 1
         self._reached[record.source] = record.offset + 1
         self._metrics.dead(error)
         self._say.error(

@@ -20,7 +20,7 @@ from store import tables
 from store.compare import derived_rows, differences
 from store.engine import open_database
 from stream import records
-from stream.errors import LogChanged, PartitionsLost, Unavailable
+from stream.errors import LogChanged, PartitionsLost, PoisonStorm, Unavailable
 from stream.log.contract import Partition, topics
 from stream.log.sqlite import SqliteLog
 from stream.records import (
@@ -336,6 +336,25 @@ def test_a_bad_row_is_isolated_and_the_rest_is_stored(engine: sa.Engine, tmp_pat
     assert dead[0]["record"] == "c@r1"
     assert len(rows(engine, tables.dead)) == 2
     assert rows(engine, tables.positions)[1]["next"] == 11
+    log.close()
+
+
+def test_a_writer_that_fails_on_every_record_stops_where_it_is(
+    engine: sa.Engine, tmp_path: Path
+) -> None:
+    log = _log(tmp_path / "log.db")
+    _append(log, matched("a"), *[b"not a record"] * 60, matched("b"))
+    for _ in range(2):  # also when it is started again
+        loop = Loop(_sink(engine, log), log)
+        with pytest.raises(PoisonStorm, match=r"dateline\.matched/0/20"):
+            drain([loop])
+        loop.close()
+        assert _position(engine) == 20
+    loop = Loop(_sink(engine, log), log, dead_in_a_row=0)
+    drain([loop])
+    loop.close()
+    assert len(rows(engine, tables.dead)) == 60
+    assert [row["article_id"] for row in view(engine, "v_articles")] == ["a", "b"]
     log.close()
 
 
