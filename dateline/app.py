@@ -49,6 +49,7 @@ def open_log(settings: Settings) -> Log:
             ssl_cafile=_text(settings.log.ssl_cafile),
             ssl_certfile=_text(settings.log.ssl_certfile),
             ssl_keyfile=_text(settings.log.ssl_keyfile),
+            assignor=settings.log.assignor,
         )
     if "://" in url and not url.startswith("sqlite://"):
         raise UsageError(f"log.url: expected a path or kafka://host:port, got {url!r}; set log.url")

@@ -43,6 +43,7 @@ class LogSettings(Section):
     url: str = "dateline.log.db"  # a path, or kafka://host:port,host:port
     # Embedders share the articles; more partitions than embedders cost nothing but open files.
     article_partitions: int = Field(default=8, ge=1, le=1024)
+    assignor: str = "range"  # or roundrobin, cooperative-sticky; the same for all members
     security_protocol: str = "PLAINTEXT"  # or SSL, SASL_PLAINTEXT, SASL_SSL
     sasl_mechanism: str | None = None
     sasl_username: str | None = None

@@ -12,6 +12,8 @@ from dateline.broker import PackagedBroker
 
 # host:port of an Apache Kafka to test against instead of the packaged broker.
 NAMED = os.environ.get("DATELINE_TEST_KAFKA")
+# The assignor that the suite of the log is to be run with.
+ASSIGNOR = os.environ.get("DATELINE_TEST_ASSIGNOR", "range")
 _BUCKET = "dateline"
 
 

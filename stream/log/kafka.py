@@ -18,7 +18,7 @@ from stream.log.kafka_client import (
     kafka_partition,
     made_again,
 )
-from stream.log.kafka_group import MAX_POLL_INTERVAL_S, SESSION_S, KafkaMember
+from stream.log.kafka_group import ASSIGNORS, MAX_POLL_INTERVAL_S, SESSION_S, KafkaMember
 from stream.log.kafka_read import KafkaFollower, ends_of, read_until, reader
 from stream.log.kafka_send import KafkaSender
 from stream.log.keys import in_use, missing_topic
@@ -52,6 +52,7 @@ class KafkaLog:
         replication: int = -1,
         session_s: float = SESSION_S,
         poll_interval_s: float = MAX_POLL_INTERVAL_S,
+        assignor: str = "range",
     ) -> None:
         if security_protocol not in _PROTOCOLS:
             raise UsageError(
@@ -71,7 +72,9 @@ class KafkaLog:
                 "ssl_keyfile": ssl_keyfile,
             },
         )
-        self._replication = replication
+        if assignor not in ASSIGNORS:
+            raise UsageError(f"expected an assignor of {', '.join(ASSIGNORS)}, got {assignor}")
+        self._replication, self._assignor = replication, assignor
         self._session_s, self._poll_interval_s = session_s, poll_interval_s
         self._lock = threading.Lock()
         self._admin: Any = None
@@ -142,6 +145,7 @@ class KafkaLog:
             on_revoked,
             self._session_s,
             self._poll_interval_s,
+            self._assignor,
         )
 
     def read(

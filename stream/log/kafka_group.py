@@ -9,7 +9,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
 from stream.errors import PartitionsLost, Unavailable
 from stream.log.contract import LogRecord, Partition
@@ -27,6 +29,15 @@ from stream.log.keys import outside
 # (stream/batch.py); this is only for a stage that hangs. Looking back over a month of articles for
 # a new definition may take minutes.
 MAX_POLL_INTERVAL_S = 15 * 60
+# Who of a group gets which partition; all its members need the same. The default is eager and by
+# ranges: the lanes of all topics with the same number then go to the same member. A cooperative one
+# leaves members what they keep, but the packaged broker gave a second member its partitions late or
+# never: it counts as tried only where the suite has passed with DATELINE_TEST_ASSIGNOR.
+ASSIGNORS: dict[str, Any] = {
+    "range": RangePartitionAssignor,
+    "roundrobin": RoundRobinPartitionAssignor,
+    "cooperative-sticky": CooperativeStickyAssignor,
+}
 # A member that was killed is missed for this long. Shorter means quicker failover, but a machine
 # busy for as long as that would lose its partitions; Kafka allows no less than 6. A poll that joins
 # may take as long, whatever its timeout: the client forgets a join that ends between two polls and
@@ -91,6 +102,7 @@ class KafkaMember:
         on_revoked: Callable[[Partition], None] | None,
         session_s: float,
         poll_interval_s: float,
+        assignor: str,
     ) -> None:
         self._address, self._log, self._group = address, log, group
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
@@ -109,9 +121,7 @@ class KafkaMember:
                 enable_auto_commit=False,
                 auto_offset_reset="none",  # a position outside the log must stop us
                 allow_auto_create_topics=False,
-                # Eager and by ranges: the lanes of all topics with the same number then go to
-                # the same member.
-                partition_assignment_strategy=(RangePartitionAssignor,),
+                partition_assignment_strategy=(ASSIGNORS[assignor],),
                 session_timeout_ms=int(session_s * 1000),
                 heartbeat_interval_ms=int(session_s * 1000 / 5),
                 max_poll_interval_ms=int(poll_interval_s * 1000),

@@ -16,7 +16,7 @@ from stream.log.contract import LogRecord, Partition
 from stream.log.kafka import KafkaLog
 from stream.log.keys import murmur2
 from tests.services import NAMED, DurableBroker
-from tests.stream.transports import SESSION_S, append, make_topic, take, wait_until
+from tests.stream.transports import SESSION_S, Member, append, make_topic, take, wait_until
 
 
 @pytest.fixture
@@ -39,6 +39,18 @@ def test_the_key_hash_is_that_of_kafka_s_clients() -> None:
         assert murmur2(data) == kafkas(data)
 
 
+def test_members_share_by_the_assignor_that_is_set(broker: str, name: str) -> None:
+    log = KafkaLog(broker, session_s=SESSION_S, assignor="roundrobin")
+    topics = [make_topic(log, f"{name}-{n}") for n in range(2)]
+    members = [Member(lambda: log.consumer(name, topics)) for _ in range(2)]
+    # By ranges one member would get the first partition of both.
+    wait_until(lambda: [len(m.owned) for m in members] == [1, 1], "each has one")
+    for member in members:
+        member.leave()
+    assert [member.error for member in members] == [None, None]
+    log.close()
+
+
 def test_an_unreachable_broker_is_named_within_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_client, "CONNECT_S", 0.3)
     log = KafkaLog("127.0.0.1:1")
@@ -57,9 +69,10 @@ def test_an_unreachable_broker_is_named_within_its_time(monkeypatch: pytest.Monk
     [
         ({"security_protocol": "TLS"}, "expected a security protocol of PLAINTEXT, SSL"),
         ({"security_protocol": "SASL_SSL", "sasl_username": "ada"}, "needs a username and a pass"),
+        ({"assignor": "sticky"}, "expected an assignor of range, roundrobin, cooperative-sticky"),
     ],
 )
-def test_wrong_security_settings_are_told_at_once(settings: dict[str, str], message: str) -> None:
+def test_wrong_settings_are_told_at_once(settings: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         KafkaLog("127.0.0.1:1", **settings)  # type: ignore[arg-type]
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from stream.log.contract import Consumer, Log, LogRecord, Partition, Topic
-from tests.services import NAMED
+from tests.services import ASSIGNOR, NAMED
 
 # How soon a killed member is missed. Apache Kafka allows no less than six seconds; the packaged
 # broker does, and lets a new group wait for half of it.
@@ -25,7 +25,7 @@ def open_log(url: str) -> Log:
     if kind == "kafka":
         from stream.log.kafka import KafkaLog
 
-        return KafkaLog(where, session_s=SESSION_S)
+        return KafkaLog(where, session_s=SESSION_S, assignor=ASSIGNOR)
     from stream.log.sqlite import SqliteLog
 
     return SqliteLog(where)
