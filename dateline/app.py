@@ -23,6 +23,8 @@ from stream.telemetry import HealthServer, configure_logs
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from ingest.polling.floor import Floor
+
 # In the order of the flow. `dateline run` groups them into processes: ingest is all waiting,
 # embed is the only one that loads the model, the others are cheap and share one.
 STAGES = ("ingest", "embed", "cluster", "match", "database", "deliver", "desk")
@@ -66,6 +68,16 @@ def open_engine(settings: Settings, *, upgrade: bool = False) -> Engine:
     from store.engine import open_database
 
     return open_database(settings.database_url(), upgrade=upgrade)
+
+
+def disk_floor(settings: Settings) -> Floor:
+    """Over the files that the log and the database are, where they are files."""
+    from ingest.polling.floor import Floor
+
+    files = [settings.log.url.removeprefix("sqlite:///")] if settings.embedded else []
+    if "://" not in settings.database.url or settings.database.url.startswith("sqlite:"):
+        files.append(settings.database.url.removeprefix("sqlite:///"))
+    return Floor([Path(file) for file in files], settings.log.disk_floor_mb)
 
 
 def prepare(settings: Settings) -> None:
@@ -273,7 +285,13 @@ def _ingest(settings: Settings) -> Worker:
     from ingest.clock import WallClock
     from ingest.polling.poller import Poller
 
-    poller = Poller(open_engine(settings), open_log(settings), settings.ingest, WallClock())
+    poller = Poller(
+        open_engine(settings),
+        open_log(settings),
+        settings.ingest,
+        WallClock(),
+        disk_floor(settings),
+    )
 
     async def main(stop: threading.Event) -> None:
         ended = asyncio.Event()

@@ -43,6 +43,10 @@ class LogSettings(Section):
     url: str = "dateline.log.db"  # a path, or kafka://host:port,host:port
     # Embedders share the articles; more partitions than embedders cost nothing but open files.
     article_partitions: int = Field(default=8, ge=1, le=1024)
+    # Megabytes that stay free on the disk of a log or database that is a file: below it nothing is
+    # taken in. What is in hand then is some 100 MB of documents, and an article is written five
+    # times on its way through the log into the database, and twice more before SQLite tidies up.
+    disk_floor_mb: int = Field(default=1000, ge=0)
     assignor: str = "range"  # or roundrobin, cooperative-sticky; the same for all members
     security_protocol: str = "PLAINTEXT"  # or SSL, SASL_PLAINTEXT, SASL_SSL
     sasl_mechanism: str | None = None

@@ -74,7 +74,14 @@ def replay(settings: Settings, file: Path, events: Path | None) -> Replayed:
             for name in STAGES
         ]
         with _Progress(file, log) as progress:
-            report = archive.replay(file, log, engine, settings.ingest, progress=progress.reading)
+            report = archive.replay(
+                file,
+                log,
+                engine,
+                settings.ingest,
+                progress=progress.reading,
+                floor=app.disk_floor(settings),
+            )
             progress.working()
             try:
                 drain(loops, on_round=progress.round)

@@ -24,9 +24,10 @@ from ingest.articles import identity, urls
 from ingest.articles.fates import DEAD, FATES, Candidate, Tally, candidate
 from ingest.books.intake import Delivery, Intake
 from ingest.documents import clean, dates, language
+from ingest.polling.floor import Floor
 from ingest.settings import IngestSettings
 from store.tables import polls
-from stream.errors import UsageError
+from stream.errors import Unavailable, UsageError
 from stream.log.contract import Log
 from stream.records import BACKFILL_LANE, Article
 
@@ -75,13 +76,14 @@ def replay(
     *,
     progress: Progress | None = None,
     lane: int = BACKFILL_LANE,
+    floor: Floor | None = None,
 ) -> ReplayReport:
     """Append what the file at `path` holds and the log does not have yet. Raises UsageError when
     there is no such file or it holds no JSON object, Unavailable when the log or the database is
-    away (run it again: it goes on where it stopped)."""
+    away or their disk is full to the `floor` (run it again: it goes on where it stopped)."""
     survey = _survey(path)
     source = f"archive:{path.name}"
-    run = _Run(source, Intake(engine, log), survey, progress)
+    run = _Run(source, Intake(engine, log), survey, progress, floor or Floor([], 0))
     try:
         for row in _articles(path, survey.first_dated, lane):
             run.add(row)
@@ -98,9 +100,14 @@ class _Run:
     """Collects rows to chunks and gives each chunk to the intake."""
 
     def __init__(
-        self, source: str, intake: Intake, survey: _Survey, progress: Progress | None
+        self,
+        source: str,
+        intake: Intake,
+        survey: _Survey,
+        progress: Progress | None,
+        floor: Floor,
     ) -> None:
-        self.intake, self.total = intake, Tally.empty()
+        self.intake, self.total, self._floor = intake, Tally.empty(), floor
         self._source, self._survey, self._progress = source, survey, progress
         self._tally, self._waiting = Tally.empty(), list[Candidate]()
         self._steps: Counter[str] = Counter()
@@ -127,6 +134,8 @@ class _Run:
     def save(self) -> None:
         if not self._tally.seen:
             return
+        if reason := self._floor.look():
+            raise Unavailable(reason)
         # The ledger's key holds the time; two chunks must not share one.
         self._at = max(datetime.now(UTC), self._at + timedelta(microseconds=1))
         delivery = Delivery(

@@ -408,10 +408,10 @@ dead = sa.Table(
 
 # ---- about the processes, by `dateline run` ------------------------------------------------------
 
-# The topics that a stage has read: another log_id later means another topic of the same name.
 # One row: see `store.schema.OLDEST`.
 schema_reach = sa.Table("schema_reach", metadata, Column("oldest", Text, primary_key=True))
 
+# The topics that a stage has read: another log_id later means another topic of the same name.
 stage_topics = sa.Table(
     "stage_topics",
     metadata,

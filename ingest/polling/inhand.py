@@ -11,6 +11,7 @@ from prometheus_client import Gauge
 from ingest.books.ledger import Outcome, PollReport
 from ingest.feeds import Feed
 from ingest.polling.agenda import Agenda
+from ingest.polling.floor import Floor
 from ingest.polling.keeper import Keeper
 from ingest.polling.poll import Polling
 from ingest.settings import IngestSettings
@@ -25,9 +26,14 @@ class InHand:
     """One event loop, one of these. `changed` is called whenever there may be room for more."""
 
     def __init__(
-        self, settings: IngestSettings, agenda: Agenda, keeper: Keeper, changed: Callable[[], None]
+        self,
+        settings: IngestSettings,
+        agenda: Agenda,
+        keeper: Keeper,
+        floor: Floor,
+        changed: Callable[[], None],
     ) -> None:
-        self._settings, self._agenda, self._keeper = settings, agenda, keeper
+        self._settings, self._agenda, self._keeper, self._floor = settings, agenda, keeper, floor
         self._changed = changed
         self.polls: set[Task] = set()
         self.broken: BaseException | None = None  # what ended one of them and concerns all
@@ -39,6 +45,7 @@ class InHand:
         """Whether another may begin."""
         return (
             self._keeper.good
+            and self._floor.problem() is None
             and len(self._asking) < self._settings.concurrency
             and self._bytes < self._settings.waiting_bytes
         )

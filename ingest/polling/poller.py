@@ -28,6 +28,7 @@ from ingest.feeds import Feed
 from ingest.fetch.fetcher import Fetcher
 from ingest.pages.fill import Pages
 from ingest.polling.agenda import Agenda
+from ingest.polling.floor import Floor
 from ingest.polling.hosts import Hosts
 from ingest.polling.inhand import InHand, Settle, Task
 from ingest.polling.keeper import Keeper
@@ -51,7 +52,12 @@ class Poller:
     pollers, in one process or many, share the feeds of a database."""
 
     def __init__(
-        self, engine: sa.Engine, log: Log, settings: IngestSettings, clock: Clock | None = None
+        self,
+        engine: sa.Engine,
+        log: Log,
+        settings: IngestSettings,
+        clock: Clock | None = None,
+        floor: Floor | None = None,
     ) -> None:
         self._engine, self._settings = engine, settings
         self._clock: Clock = clock or WallClock()
@@ -68,7 +74,8 @@ class Poller:
             engine, settings, self._clock, self._hosts, self._agenda,
             lost=lambda: self._hand.stop_asking(), changed=self._wake.set,
         )  # fmt: skip
-        self._hand = InHand(settings, self._agenda, self._keeper, self._wake.set)
+        self._floor = floor or Floor([], 0)
+        self._hand = InHand(settings, self._agenda, self._keeper, self._floor, self._wake.set)
         self._outage = Outage()
         self.name = self._keeper.name
 
@@ -107,7 +114,7 @@ class Poller:
 
     def problem(self) -> str | None:
         """For readiness: one sentence when nothing is polled because of others, else None."""
-        return self._keeper.problem()
+        return self._keeper.problem() or self._floor.problem()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until `stop` is set or the clock ends; requests in hand get a moment to finish.
@@ -153,6 +160,7 @@ class Poller:
     async def _go(self, stop: asyncio.Event) -> None:
         keeper = asyncio.create_task(self._keeper.run())
         keeper.add_done_callback(lambda _: self._wake.set())
+        watching = asyncio.create_task(self._floor.watch(self._wake.set))
         pruning = asyncio.create_task(retention.daily(self._engine, self._settings, self._clock))
         try:
             while not stop.is_set() and not self._ended():
@@ -168,7 +176,8 @@ class Poller:
         finally:
             keeper.cancel()
             pruning.cancel()
-            await asyncio.gather(keeper, pruning, return_exceptions=True)
+            watching.cancel()
+            await asyncio.gather(keeper, pruning, watching, return_exceptions=True)
 
     async def _jump(self, stop: asyncio.Event) -> None:
         """Time stands still until everything that is due has been polled."""
