@@ -222,10 +222,11 @@ class Arena:
         life.plan = None  # it goes on after that, and lives
 
     def _give(self) -> None:
-        """News arrives as the kills go on, so that there is always something to interrupt."""
+        """News arrives as the kills go on, and sooner than it can be done: there is always
+        something to interrupt, also while embed is down."""
         due = len(self._news)
         if self.kills:
-            due = 2 + int((len(self._news) - 2) * min(1.0, self._killed() / (0.9 * self.kills)))
+            due = 2 + int((len(self._news) - 2) * min(1.0, self._killed() / (0.6 * self.kills)))
         while self._given < due:
             name, rows = self._news[self._given]
             path = self.folder / "incoming" / f"{name}.jsonl"

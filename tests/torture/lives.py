@@ -35,7 +35,7 @@ WEIGHTS = (8, 1, 1)
 YOUNG = 0.25
 # A life whose point never comes ends so long after its first work (or its birth): there may be
 # nothing to do. Everything starts slowly where fifteen processes share two cores.
-OLD_S, UNBORN_S = 3.0, 10.0
+OLD_S, UNBORN_S = 3.0, 20.0
 # Until embed works again, nothing comes to those after it, so it lives longer.
 SLOW = {"embed": 8}
 
