@@ -41,7 +41,8 @@ def rebuild(settings: Settings, into: str) -> int:
     log = app.open_log(settings)
     # A group of its own: the running pipeline keeps its positions.
     sink = app.database_sink(engine, settings, log, deliver=False)
-    loop = Loop(sink, log, group=f"dateline.rebuild.{uuid4().hex}")
+    limit = settings.stages.dead_in_a_row
+    loop = Loop(sink, log, group=f"dateline.rebuild.{uuid4().hex}", dead_in_a_row=limit)
     try:
         return drain([loop])
     finally:

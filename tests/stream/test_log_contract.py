@@ -15,6 +15,7 @@ import pytest
 
 from stream.errors import BadRecord, LogChanged, PartitionsLost, UsageError
 from stream.log.contract import Log, Partition, Topic, topics
+from stream.offsets import at_time
 from stream.records import MAX_RECORD_BYTES
 from tests.conftest import ROOT
 from tests.stream.transports import Member, append, make_topic, open_log, take, wait_until
@@ -132,6 +133,19 @@ def test_reading_keeps_to_its_bounds(log: Log, name: str) -> None:
     reading = log.read(one, 1190)
     append(log, name, [b"later"])
     assert len(list(reading)) == 10, "the end is that of the call"
+
+
+def test_a_time_is_found_in_the_log(log: Log, name: str) -> None:
+    make_topic(log, name)
+    one = Partition(name, 0)
+    assert at_time(log, one, datetime.now(UTC)) == 0, "nothing there"
+    for part in range(4):
+        append(log, name, [b"%d" % part] * 3)
+    times = [record.time for record in log.read(one)]
+    for time in times:
+        assert at_time(log, one, time) == times.index(time)
+    assert at_time(log, one, times[0] - timedelta(days=1)) == 0
+    assert at_time(log, one, times[-1] + timedelta(milliseconds=1)) == 12
 
 
 def test_a_follower_brings_everything_once(log: Log, name: str) -> None:
