@@ -29,6 +29,7 @@ EVENTS = "dateline.events"
 VERDICTS = "dateline.verdicts"
 DEAD = "dateline.dead"
 LIVE_LANE, BACKFILL_LANE, LANES = 0, 1, 2
+LANED = (EMBEDDED, PLACED, MATCHED)  # one partition a lane
 
 
 class Article(Struct, kw_only=True, tag="article", tag_field="type", omit_defaults=True):

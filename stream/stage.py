@@ -11,6 +11,7 @@ import structlog
 from stream.batch import DEAD_IN_A_ROW, Encoded, Hand, encode
 from stream.errors import DatelineError, PartitionsLost, Unavailable
 from stream.log.contract import Consumer, Follower, Log, LogRecord, Partition, Producer
+from stream.records import LANED, LIVE_LANE
 from stream.role import Output, Rewind, Stage
 from stream.telemetry import StageMetrics
 
@@ -81,7 +82,8 @@ class Loop:
         """One round; returns how many records it handled (tables included)."""
         self._connect()
         assert self._consumer is not None
-        batch = self._consumer.poll(self.BATCH, self.WAIT_S if wait is None else wait)
+        wait = self.WAIT_S if wait is None else wait
+        batch = self._live_first(self._consumer.poll(self.BATCH, wait), wait)
         handled = len(batch) + (self._follow_tables() if self._consumer.assigned() else 0)
         if not batch:
             if not handled:
@@ -110,6 +112,24 @@ class Loop:
                 if record.offset >= done.reached.get(record.source, 0):
                     self._consumer.seek(record.source, record.offset)
         return handled - len(batch) + len(finished)
+
+    def _live_first(self, batch: Sequence[LogRecord], wait: float) -> Sequence[LogRecord]:
+        """The batch with live news first; without backfill, which is handed back, while more live
+        news waits than goes into a batch."""
+        backfill = [r for r in batch if r.topic in LANED and r.partition != LIVE_LANE]
+        if not backfill:
+            return batch
+        live = {Partition(record.topic, LIVE_LANE) for record in backfill}
+        waiting = sum(self.log.bounds(p)[1] - self._done_by_group(p) for p in live)
+        if waiting <= self.BATCH:
+            return sorted(batch, key=lambda record: record.partition)  # stable
+        assert self._consumer is not None
+        for record in reversed(backfill):  # the first of each partition comes last
+            self._consumer.seek(record.source, record.offset)
+        rest = [record for record in batch if record not in backfill]
+        if not rest:
+            self._stop.wait(wait)  # for whoever has the live lane
+        return rest
 
     def lag(self) -> int:
         """Records of the owned partitions that are not handled yet; notes how far the group is."""
