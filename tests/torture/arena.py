@@ -24,7 +24,7 @@ from stream import records
 from stream.errors import DatelineError
 from stream.log.contract import Partition, topics
 from tests.torture import news
-from tests.torture.lives import Life
+from tests.torture.lives import Life, Plan
 
 # Nothing may stand still for longer than this once the killing is over.
 PATIENCE_S = 120.0
@@ -219,7 +219,9 @@ class Arena:
         """Some shorter than a session, most longer: a successor has started when it wakes."""
         self.seen.signals["SIGSTOP"] += 1
         life.stopped_until = now + life.chance.uniform(0.5, 6.0)
-        life.plan = None  # it goes on after that, and lives
+        if life.plan is not None:  # it wakes, finds its successor at work, and dies later
+            again = life.stopped_until - life.born + life.chance.uniform(1, 4)
+            life.plan = Plan("SIGKILL", moment=again, young=True)
 
     def _give(self) -> None:
         """News arrives as the kills go on, and sooner than it can be done: there is always
