@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -38,6 +39,8 @@ def main() -> int:
         chosen.articles = int(chosen.minutes * ARTICLES_A_MINUTE)
 
     configure_logs("warning")
+    # Told to stop, it takes everything that it started with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
     def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)

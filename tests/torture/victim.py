@@ -208,6 +208,7 @@ def source(report: Reporter) -> None:
     configure_logs("info")
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    app._stop_with_supervisor(stop.set)
     settings = load()
     while not stop.wait(0.2):
         for path in sorted(Path("incoming").glob("*.jsonl")):
