@@ -25,7 +25,7 @@ def judged(report: Report, capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_is_lost_doubled_or_different_on_sqlite(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    judged(on_sqlite(tmp_path, 250, 6, SEED, lambda _: None), capsys)
+    judged(on_sqlite(tmp_path, 200, 5, SEED, lambda _: None), capsys)
 
 
 @pytest.mark.slow
@@ -33,4 +33,4 @@ def test_nothing_is_lost_doubled_or_different_on_sqlite(
 def test_nothing_is_lost_doubled_or_different_on_the_broker(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    judged(on_broker(tmp_path, 250, 6, SEED, lambda _: None, brief=True), capsys)
+    judged(on_broker(tmp_path, 200, 5, SEED, lambda _: None, brief=True), capsys)
