@@ -128,6 +128,15 @@ def reset(settings: Settings, stage: str, to: Where, *, skip: bool = False) -> l
         engine.dispose()
 
 
+def running(settings: Settings, stage: str) -> bool:
+    """Whether the stage runs somewhere (one that never committed anything counts as not)."""
+    try:
+        refuse_running(settings, stage)
+    except UsageError:
+        return True
+    return False
+
+
 def refuse_running(settings: Settings, stage: str) -> None:
     """Raises UsageError while the stage runs."""
     log, group = app.open_log(settings), f"dateline.{stage}"

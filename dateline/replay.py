@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dateline import app, registry
+from dateline import app, backfill, offsets, registry
 from dateline.config import Settings
 from stream import records
 from stream.errors import UsageError
@@ -52,7 +52,11 @@ class Replayed:
 
 
 def replay(settings: Settings, file: Path, events: Path | None) -> Replayed:
-    """Ingest `file` and run every stage until nothing waits. Safe to kill and to run again."""
+    """Ingest `file` and run every stage until nothing waits. Safe to kill and to run again.
+
+    Where a pipeline runs on that log already, it is left the work: the file goes in as backfill,
+    as fast as that keeps up and while no live news waits.
+    """
     import sqlalchemy as sa
 
     from ingest import archive
@@ -69,9 +73,10 @@ def replay(settings: Settings, file: Path, events: Path | None) -> Replayed:
         if events is not None:
             registry.apply_path(log, events)
         limit = settings.stages.dead_in_a_row
+        runs = offsets.running(settings, "embed")
         loops = [
             Loop(app.make_stage(name, settings, deliver=False), log, dead_in_a_row=limit)
-            for name in STAGES
+            for name in (() if runs else STAGES)
         ]
         with _Progress(file, log) as progress:
             report = archive.replay(
@@ -81,6 +86,7 @@ def replay(settings: Settings, file: Path, events: Path | None) -> Replayed:
                 settings.ingest,
                 progress=progress.reading,
                 floor=app.disk_floor(settings),
+                pace=backfill.pace(log) if runs else None,
             )
             progress.working()
             try:

@@ -77,13 +77,15 @@ def replay(
     progress: Progress | None = None,
     lane: int = BACKFILL_LANE,
     floor: Floor | None = None,
+    pace: Callable[[], None] | None = None,
 ) -> ReplayReport:
     """Append what the file at `path` holds and the log does not have yet. Raises UsageError when
     there is no such file or it holds no JSON object, Unavailable when the log or the database is
-    away or their disk is full to the `floor` (run it again: it goes on where it stopped)."""
+    away or their disk is full to the `floor` (run it again: it goes on where it stopped).
+    `pace` is called before each portion and returns when there is time for it."""
     survey = _survey(path)
     source = f"archive:{path.name}"
-    run = _Run(source, Intake(engine, log), survey, progress, floor or Floor([], 0))
+    run = _Run(source, Intake(engine, log), survey, progress, floor or Floor([], 0), pace)
     try:
         for row in _articles(path, survey.first_dated, lane):
             run.add(row)
@@ -106,8 +108,10 @@ class _Run:
         survey: _Survey,
         progress: Progress | None,
         floor: Floor,
+        pace: Callable[[], None] | None,
     ) -> None:
-        self.intake, self.total, self._floor = intake, Tally.empty(), floor
+        self.intake, self.total = intake, Tally.empty()
+        self._floor, self._pace = floor, pace
         self._source, self._survey, self._progress = source, survey, progress
         self._tally, self._waiting = Tally.empty(), list[Candidate]()
         self._steps: Counter[str] = Counter()
@@ -136,6 +140,8 @@ class _Run:
             return
         if reason := self._floor.look():
             raise Unavailable(reason)
+        if self._pace is not None:
+            self._pace()
         # The ledger's key holds the time; two chunks must not share one.
         self._at = max(datetime.now(UTC), self._at + timedelta(microseconds=1))
         delivery = Delivery(
