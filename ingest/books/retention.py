@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -24,6 +24,7 @@ from ingest.settings import IngestSettings
 from store.engine import reading, translated
 from store.tables import feed_items, polls, polls_daily
 from stream.errors import Unavailable
+from stream.log.contract import Log
 
 T = TypeVar("T")
 
@@ -61,14 +62,16 @@ def prune(
     return pruned
 
 
-async def daily(engine: sa.Engine, settings: IngestSettings, clock: Clock) -> None:
-    """Prune once a day, beside the polling; runs until it is cancelled."""
+async def daily(engine: sa.Engine, settings: IngestSettings, clock: Clock, log: Log) -> None:
+    """Prune once a day, beside the polling, and the log with it where no broker does; runs until
+    it is cancelled."""
     wait = _FIRST_S
     while True:
         await asyncio.sleep(wait)
         try:
             done = await asyncio.to_thread(prune, engine, settings, clock.now())
-            _say.info("ingest.pruned", polls=done.polls, items=done.items)
+            gone = await asyncio.to_thread(log.prune, datetime.now(UTC))  # records bear its time
+            _say.info("ingest.pruned", polls=done.polls, items=done.items, records=gone)
         except Unavailable as error:
             _say.warning("ingest.not_pruned", error=str(error))
         wait = _AGAIN_S

@@ -59,7 +59,7 @@ class Poller:
         clock: Clock | None = None,
         floor: Floor | None = None,
     ) -> None:
-        self._engine, self._settings = engine, settings
+        self._engine, self._settings, self._log = engine, settings, log
         self._clock: Clock = clock or WallClock()
         self._ledger = Ledger(engine, Intake(engine, log), settings)
         # Deciding, appending and saving happen on one thread: the producer belongs to it, and
@@ -161,7 +161,9 @@ class Poller:
         keeper = asyncio.create_task(self._keeper.run())
         keeper.add_done_callback(lambda _: self._wake.set())
         watching = asyncio.create_task(self._floor.watch(self._wake.set))
-        pruning = asyncio.create_task(retention.daily(self._engine, self._settings, self._clock))
+        pruning = asyncio.create_task(
+            retention.daily(self._engine, self._settings, self._clock, self._log)
+        )
         try:
             while not stop.is_set() and not self._ended():
                 self._wake.clear()

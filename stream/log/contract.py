@@ -154,4 +154,8 @@ class Log(Protocol):
         """Store where a group without live members goes on. Raises UsageError, storing nothing,
         while it has one."""
 
+    def prune(self, now: datetime) -> int:
+        """Drop records older than their topic is kept for; how many went. Kafka does it alone,
+        and answers 0."""
+
     def close(self) -> None: ...

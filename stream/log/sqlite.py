@@ -133,7 +133,6 @@ class SqliteLog:
             member.close()
 
     def prune(self, now: datetime) -> int:
-        """Drop records older than their topic is kept for; how many went. Kafka does this alone."""
         gone = 0
         with self._use() as db:
             kept = db.execute(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
-from datetime import timedelta
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from store.tables import feed_items, identities, polls, polls_daily
 from store.tables import feeds as feeds_table
 from store.views import VIEWS
 from stream.errors import Unavailable
+from stream.log.contract import Partition
+from stream.records import ARTICLES, EVENTS
 from tests.ingest.conftest import START, World, item, rss, running
 
 
@@ -412,21 +416,34 @@ def test_a_running_poller_prunes_by_itself(world: World, monkeypatch: pytest.Mon
         db.execute(feeds_table.update().values(state="paused"))
     monkeypatch.setattr("ingest.books.retention._FIRST_S", 0.0)
     world.clock = ScaledClock(START + timedelta(days=10), 1)  # type: ignore[assignment]
+    records = [Partition(topic, 0) for topic in (ARTICLES, EVENTS)]
+    producer = world.log.producer()
+    producer.send(EVENTS, b"{}", partition=0)
+    producer.close()
+    had_records = [world.log.bounds(one) for one in records]
+    assert all(first < after for first, after in had_records)
+    with closing(sqlite3.connect(world.log._file.path)) as file, file:  # as if 41 days had passed
+        file.execute("UPDATE records SET time = time - 41 * 86400000")
 
     async def scenario() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
-        def pruned(*args: Any) -> Any:
-            done = prune(*args)
-            loop.call_soon_threadsafe(stop.set)
-            return done
+        prune_log = world.log.prune
 
-        monkeypatch.setattr("ingest.books.retention.prune", pruned)
+        def pruned(now: datetime) -> int:
+            gone = prune_log(now)
+            loop.call_soon_threadsafe(stop.set)
+            return gone
+
+        monkeypatch.setattr(world.log, "prune", pruned)
         await asyncio.wait_for(world.poller().run(stop), 60)
 
     asyncio.run(scenario())
     assert len(world.ledger()) < had / 2
     assert _rows(world.engine, "v_ledger") == before
+    # The log forgets what it is to keep for 40 days, and never what it keeps for ever.
+    (_, end), events = had_records
+    assert [world.log.bounds(one) for one in records] == [(end, end), events]
 
 
 def test_items_not_shown_for_long_are_forgotten_but_those_still_shown_are_not(
