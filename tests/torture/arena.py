@@ -318,8 +318,10 @@ class Arena:
             if time.monotonic() > ask:
                 ask = time.monotonic() + 1.0
                 with suppress(DatelineError):
-                    left = self._left()
+                    before, left = left, self._left()
                     quiet = 0 if left else quiet + 1
+                    if left != before:
+                        deadline = time.monotonic() + PATIENCE_S
             assert time.monotonic() < deadline, f"after {PATIENCE_S:.0f} s there is still: {left}"
             time.sleep(0.05)
 
