@@ -126,7 +126,8 @@ class Loop:
         assert self._consumer is not None
         for record in reversed(backfill):  # the first of each partition comes last
             self._consumer.seek(record.source, record.offset)
-        rest = [record for record in batch if record not in backfill]
+        held = {record.source for record in backfill}
+        rest = [record for record in batch if record.source not in held]
         if not rest:
             self._stop.wait(wait)  # for whoever has the live lane
         return rest
