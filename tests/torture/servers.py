@@ -67,7 +67,7 @@ class Postgres:
         master = psutil.Process(self._server.get_pid())
         family = [*master.children(recursive=True), master]
         for process in reversed(family):  # the postmaster first: it must not tidy up
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
         psutil.wait_procs(family, timeout=10)
 

@@ -124,7 +124,8 @@ def test_a_paused_writer_that_wakes_changes_no_row(
             query = sa.select(p.next).where(p.topic == records.MATCHED, p.partition == 0)
             return int(connection.execute(query).scalar() or 0)
 
-    wait_until(lambda: position() == end, "its successor has stored everything")
+    # In the transaction it holds its locks until the server ends it after 30 s of silence.
+    wait_until(lambda: position() == end, "its successor has stored everything", 120)
     wait_until(
         lambda: world.log.committed("dateline.database", MATCHED) == end, "and has committed it"
     )
