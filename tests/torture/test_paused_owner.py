@@ -106,7 +106,18 @@ def placements(first: int, count: int) -> list[bytes]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "point", ["before the transaction", "in the transaction", "before the group commit"]
+    "point",
+    [
+        "before the transaction",
+        pytest.param(
+            "in the transaction",
+            marks=pytest.mark.xfail(
+                reason="the successor waits for the paused transaction's locks for longer than the"
+                " 30 s after which the server should end it; the cause is not found yet"
+            ),
+        ),
+        "before the group commit",
+    ],
 )
 def test_a_paused_writer_that_wakes_changes_no_row(
     world: World, another_postgres: Callable[[], str], point: str
@@ -124,8 +135,7 @@ def test_a_paused_writer_that_wakes_changes_no_row(
             query = sa.select(p.next).where(p.topic == records.MATCHED, p.partition == 0)
             return int(connection.execute(query).scalar() or 0)
 
-    # In the transaction it holds its locks until the server ends it after 30 s of silence.
-    wait_until(lambda: position() == end, "its successor has stored everything", 120)
+    wait_until(lambda: position() == end, "its successor has stored everything")
     wait_until(
         lambda: world.log.committed("dateline.database", MATCHED) == end, "and has committed it"
     )
