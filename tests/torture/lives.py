@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,6 +95,15 @@ class Life:
         assert self.process is not None
         self.condemned = self.condemned or name in ("SIGKILL", "SIGTERM")
         os.kill(self.process.pid, signal.Signals[name])
+
+    def limit_files(self, size: int | None) -> None:
+        """It may not write a file past `size` bytes, as on a full disk (None = again)."""
+        limit = resource.RLIM_INFINITY if size is None else size
+        if self.process is not None and self.process.poll() is None:
+            with suppress(ProcessLookupError):
+                resource.prlimit(
+                    self.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY)
+                )
 
     def _plan(self) -> Plan:
         chance = self.chance

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.torture.arena import Arena, Fault, Seen
+from tests.torture.arena import Arena, Fault
 from tests.torture.lives import told
+from tests.torture.seen import Seen
 from tests.torture.servers import Network, Postgres
 from tests.torture.verdict import Verdict, judge
 
@@ -112,13 +113,13 @@ def on_broker(
             postgres.start()
 
         faults: list[Fault] = [
-            ("records appended again in another order", Arena.append_again),
+            ("records appended again in another order", _append_again),
             ("slow network", slow),
             ("database killed", kill_database),
             ("connections reset", cut),
-            ("definitions changed", lambda arena: arena.define(2)),
+            ("definitions changed", _redefine),
             ("broker killed", restart_broker),
-            ("records appended again in another order", Arena.append_again),
+            ("records appended again in another order", _append_again),
             ("half-open connections", half_open),
             ("database killed", kill_database),
             ("broker killed", restart_broker),
@@ -138,14 +139,16 @@ def on_sqlite(base: Path, articles: int, kills: int, seed: int, tell: Tell) -> R
     folder.mkdir()
 
     def fill_disk(arena: Arena) -> None:
-        arena.limit_files(FULL_BYTES)
+        for life in arena.lives:
+            life.limit_files(FULL_BYTES)
         time.sleep(3)
-        arena.limit_files(None)
+        for life in arena.lives:
+            life.limit_files(None)
 
     faults: list[Fault] = [
-        ("records appended again in another order", Arena.append_again),
+        ("records appended again in another order", _append_again),
         ("disk full", fill_disk),
-        ("definitions changed", lambda arena: arena.define(2)),
+        ("definitions changed", _redefine),
         ("disk full", fill_disk),
     ]
     return _run(
@@ -155,13 +158,21 @@ def on_sqlite(base: Path, articles: int, kills: int, seed: int, tell: Tell) -> R
     )  # fmt: skip
 
 
+def _append_again(arena: Arena) -> None:
+    arena.pipeline.append_again(arena.chance)
+
+
+def _redefine(arena: Arena) -> None:
+    arena.pipeline.define(2)
+
+
 def _run(where: str, folder: Path, tell: Tell, empty: str, arena: Arena) -> Report:
     began = time.monotonic()
     tell(f"torture on {where}: {len(arena.rows):,} articles, {arena.kills} kills")
-    arena.prepare()
+    arena.pipeline.prepare()
     arena.play()
     tell("comparing with a rebuild")
-    verdict = judge(arena.settings, empty, arena.rows, told(arena.lives))
+    verdict = judge(arena.pipeline.settings, empty, arena.rows, told(arena.lives))
     if not verdict.good:
-        arena.save_log(folder / "log-of-the-failure.db")
+        arena.pipeline.save_log(folder / "log-of-the-failure.db")
     return Report(where, arena.seed, time.monotonic() - began, arena.seen, verdict)
