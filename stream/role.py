@@ -6,6 +6,7 @@ handles poison records, shutdown, tables, restoring and metrics for all of them.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -25,7 +26,8 @@ class Output(NamedTuple):
     partition: int | None = None
 
 
-class Stage:
+# ruff: noqa: B027 - the defaults that do nothing are empty on purpose.
+class Stage(ABC):
     """What a stage may say and do; everything but `process` has a default.
 
     Methods are called from one thread. An exception from `process`, or an output too large to
@@ -44,9 +46,9 @@ class Stage:
     # Records a call of `process`: 1 where a failure could leave the stage's state half changed.
     chunk: int = 64
 
+    @abstractmethod
     def process(self, batch: Sequence[LogRecord]) -> list[Output]:
         """Handle records of one partition, in order. Must not change its state when it raises."""
-        raise NotImplementedError
 
     def table(self, changes: Sequence[LogRecord], rewind: Rewind) -> list[Output]:
         """New records of the tables: all of them, the first time; none, when only the partitions

@@ -159,7 +159,10 @@ def _checksum(body: bytes | memoryview) -> bytes:
 def _plain(value: object) -> object:
     if isinstance(value, np.ndarray):
         return [list(value.shape), value.astype("<f4").tobytes()]
-    raise NotImplementedError(f"no way to write a {type(value).__name__}")
+    # msgspec hands on what is raised here as it is.
+    raise TypeError(
+        f"A snapshot holds what msgspec encodes and arrays, not a {type(value).__name__}."
+    )
 
 
 def _array(kind: type, value: Any) -> object:
