@@ -179,7 +179,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     )
     if isinstance(url.query.get("options"), str):  # the operator's come last and win
         options += f" {url.query['options']}"
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         connect_args={
             "connect_timeout": CONNECT_S,
@@ -196,3 +196,14 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         pool_timeout=CONNECT_S,
         pool_pre_ping=True,  # after a restart of the server the first use of each would fail
     )
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def count_as_idle(*call: Any) -> None:
+        _, cursor, *_, executemany = call
+        if executemany:
+            # The driver sends many rows as a pipeline and asks for a flush at its end, which stops
+            # the server's clock of idle transactions: it would never free the locks of a writer
+            # that is paused here. Any statement starts the clock again.
+            cursor.connection.execute("SELECT 1")
+
+    return engine

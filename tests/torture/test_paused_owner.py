@@ -106,18 +106,7 @@ def placements(first: int, count: int) -> list[bytes]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "point",
-    [
-        "before the transaction",
-        pytest.param(
-            "in the transaction",
-            marks=pytest.mark.xfail(
-                reason="the successor waits for the paused transaction's locks for longer than the"
-                " 30 s after which the server should end it; the cause is not found yet"
-            ),
-        ),
-        "before the group commit",
-    ],
+    "point", ["before the transaction", "in the transaction", "before the group commit"]
 )
 def test_a_paused_writer_that_wakes_changes_no_row(
     world: World, another_postgres: Callable[[], str], point: str
