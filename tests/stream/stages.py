@@ -113,6 +113,34 @@ def ack(text: str) -> AlertAck:
     return AlertAck(alert_id=text, at=datetime(2018, 6, 12, tzinfo=UTC))
 
 
+class Picky(Echo):
+    """Fails on some records; a clean stage otherwise."""
+
+    def __init__(self, error: Exception, *names: str) -> None:
+        super().__init__()
+        self.error, self.names = error, names
+
+    def answer(self, record: LogRecord) -> Output:
+        if decode(record.value, AlertAck).alert_id in self.names:
+            raise self.error
+        return super().answer(record)
+
+
+class Next(Echo):
+    """Reads what another stage writes, and adds to that stage's table."""
+
+    name = "next"
+    inputs = (OUT,)
+
+    def process(self, batch: Sequence[LogRecord]) -> list[Output]:
+        texts = [decode(record.value, AlertAck).alert_id for record in batch]
+        return [
+            Output(TABLE, Verdict(event_id=t, article_id="a", verdict="right", at=ack("").at))
+            for t in texts
+            if not t.startswith("seen")
+        ]
+
+
 def main(path: str) -> None:
     configure_logs("error")
     stop = threading.Event()

@@ -13,8 +13,7 @@ from stream.log.contract import LogRecord, Partition
 from stream.log.kafka import KafkaLog
 from stream.records import AlertAck, Dead, decode, encode
 from stream.stage import Loop, Output, drain
-from tests.stream.stages import DEAD, IN, OUT, TOPICS, Echo, WithTable, ack
-from tests.stream.test_stage import Next
+from tests.stream.stages import DEAD, IN, OUT, TOPICS, Echo, Next, WithTable, ack
 from tests.stream.transports import SESSION_S
 
 

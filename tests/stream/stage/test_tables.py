@@ -1,0 +1,109 @@
+"""Tables are known before the first record; looking back; restoring."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream.errors import Unavailable
+from stream.log.contract import Partition
+from stream.log.sqlite import SqliteLog
+from stream.records import AlertAck, decode
+from stream.stage import Loop, drain
+from tests.stream.stage.life import NAMES, answers, put, put_table, run
+from tests.stream.stages import Restoring, WithTable
+
+
+def test_tables_are_known_before_the_first_record_and_followed_after(log: SqliteLog) -> None:
+    put_table(log, "e1", "e2")
+    put(log, ["first"])
+    stage = WithTable()
+    loop = Loop(stage, log)
+    drain([loop])
+    put_table(log, "e3")
+    put(log, ["second"])
+    drain([loop])
+    assert [what for what in stage.events if what[0] in ("table", "answer")] == [
+        ("table", 2),
+        ("answer", ("e1", "e2")),
+        ("table", 1),
+        ("answer", ("e1", "e2", "e3")),
+    ]
+    assert answers(log) == ["seen e1", "seen e2", "first", "seen e3", "second"]
+    loop.close()
+
+
+def test_a_look_back_gives_exactly_the_earlier_input(log: SqliteLog) -> None:
+    put(log, NAMES[:5])
+    put(log, ["other"], partition=1)
+    stage = WithTable()
+    loop = Loop(stage, log)
+    drain([loop])
+    put_table(log, "e1")
+    put(log, NAMES[5:])
+    drain([loop])
+    assert stage.looked_back == [[], [*NAMES[:5], "other"]]
+    loop.close()
+    put_table(log, "e2")
+    stage = WithTable()  # a new life looks back over what the group has done before
+    run(log, stage)
+    assert stage.looked_back == [[*NAMES, "other"]]
+
+
+def test_a_look_back_ends_where_the_stage_starts(log: SqliteLog) -> None:
+    class Positioned(WithTable):
+        def start(self, partition: Partition, log_id: str) -> int | None:
+            return 4 if partition.number == 0 else 0
+
+    put(log, NAMES)
+    put_table(log, "e1")
+    stage = Positioned()
+    run(log, stage)
+    assert stage.looked_back == [NAMES[:4]]
+    assert answers(log) == ["seen e1", *NAMES[4:]]
+
+
+def test_table_changes_whose_outputs_were_not_stored_are_shown_again(
+    log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_table(log, "e1")
+    stage = WithTable()
+    loop = Loop(stage, log)
+    produce = loop._produce
+
+    def fail_once(outputs: object) -> None:
+        monkeypatch.setattr(loop, "_produce", produce)
+        raise Unavailable("the log is away")
+
+    monkeypatch.setattr(loop, "_produce", fail_once)
+    with pytest.raises(Unavailable):
+        loop.step()
+    loop._drop_connections()
+    drain([loop])
+    assert answers(log) == ["seen e1"]
+    loop.close()
+
+
+def test_a_stage_that_stands_by_is_not_shown_the_tables(log: SqliteLog) -> None:
+    put_table(log, "e1")
+    owner, standby = WithTable(), WithTable()
+    loops = [Loop(owner, log), Loop(standby, log)]
+    for _ in range(2):
+        for loop in loops:
+            loop.step(wait=0.0)
+    assert (owner.known, standby.known) == (["e1"], [])
+    loops[0].close()
+    loops[1].step(wait=0.0)
+    assert standby.known == ["e1"]
+    loops[1].close()
+
+
+def test_restoring_gets_the_stage_s_own_outputs(log: SqliteLog) -> None:
+    put(log, NAMES)
+    put(log, ["other"], partition=1)
+    first = Restoring()
+    run(log, first)
+    assert first.restored == {0: [], 1: []}
+    second = Restoring()
+    run(log, second)
+    assert [decode(v, AlertAck).alert_id for v in second.restored[0]] == NAMES
+    assert [decode(v, AlertAck).alert_id for v in second.restored[1]] == ["other"]
