@@ -124,3 +124,7 @@ def three_stories(rounds: int = 4) -> list[Article]:
             told = f"{angles[turn % 4]}Report {turn}. {turned}"
             made.append(article(number, f"{title}, report {turn}", told, hours=number))
     return made
+
+
+def changes(found: list[Placed], kind: str) -> list[str]:
+    return [change.story for one in found for change in one.changes if change.kind == kind]

@@ -1,4 +1,4 @@
-"""Copies: what counts as the same text, and the index of sketches that finds them."""
+"""Copies: what counts as the same text, the index that finds them, what the stage says of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from processors import text
 from processors.cluster.copies import MAX_HELD, Sketches, repeated, resemblance, sketch
+from tests.processors.cluster_world import FERRY, article, place
 
 LEAD = (
     "The harbour of Tarnholm will stay closed for three more days after the grounding of the "
@@ -134,3 +135,36 @@ def test_texts_too_short_to_tell_are_neither_held_nor_found() -> None:
     index.add("a", b"")
     assert index.like(b"") == []
     index.remove("a")
+
+
+def test_a_copy_names_the_earliest_article_with_the_text() -> None:
+    original = article(1, "Ferry Solveig runs aground", FERRY)
+    again = article(2, "All safe after ferry accident", FERRY + " Contact our desk.", hours=1)
+    third = article(3, "Passengers rescued at night", "LUND. " + FERRY, hours=2)
+    found = place([original, again, third])
+    assert [one.copy_of for one in found] == [None, "a1", "a1"]
+    assert len({one.story for one in found}) == 1
+    assert [one.novelty for one in found[1:]] == [0.0, 0.0]
+
+
+def test_a_report_in_other_words_is_no_copy() -> None:
+    retold = (
+        "More than three hundred people were saved at night when the Solveig struck rocks near "
+        "Tarnholm. Its rudder did not answer, according to the coast guard, and the anchor came "
+        "too late. Nordlinjen stops its crossings for now; the hull is to be looked at by divers."
+    )
+    found = place([article(1, "Ferry aground", FERRY), article(2, "Ferry rescue", retold, hours=1)])
+    assert [one.copy_of for one in found] == [None, None]
+
+
+def test_the_same_outlet_sending_a_text_again_is_no_copy_of_another_outlet() -> None:
+    again = article(2, "Ferry aground (update)", FERRY, hours=1, outlet="outlet1.example")
+    found = place([article(1, "Ferry aground", FERRY), again])
+    assert found[1].copy_of is None
+    assert found[1].story == found[0].story
+
+
+@pytest.mark.parametrize("text", ["", "Follow our live coverage here."])
+def test_short_texts_are_never_copies(text: str) -> None:
+    found = place([article(1, "Live: latest news", text), article(2, "Live: latest news", text)])
+    assert found[1].copy_of is None

@@ -31,6 +31,7 @@ from stream.records import (
 
 NOON = datetime(2018, 5, 27, 12, tzinfo=UTC)
 EVENT = "singapore-summit"
+LANE = Partition(records.MATCHED, 0)
 OUTLETS = Outlets(
     [
         Outlet("meridian.example", "Meridian Wire", "Meridian Wire", kind="wire"),
