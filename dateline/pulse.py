@@ -16,6 +16,7 @@ import structlog
 
 from dateline import app
 from dateline.config import Settings
+from dateline.worker import Worker
 from sinks.database.rows import upsert
 from store.engine import describe, translated
 from store.tables import pulses
@@ -34,7 +35,7 @@ def process() -> str:
 
 
 @contextmanager
-def pulsing(settings: Settings, workers: Sequence[app.Worker]) -> Iterator[None]:
+def pulsing(settings: Settings, workers: Sequence[Worker]) -> Iterator[None]:
     """Writes a row for each worker at times, and a last one at the end. A database that is away
     is no trouble of the stages: the rows are then old."""
     ended = threading.Event()
@@ -65,7 +66,7 @@ def pulsing(settings: Settings, workers: Sequence[app.Worker]) -> Iterator[None]
 
 
 def write(
-    engine: sa.Engine, settings: Settings, workers: Sequence[app.Worker], started: datetime
+    engine: sa.Engine, settings: Settings, workers: Sequence[Worker], started: datetime
 ) -> None:
     now = datetime.now(UTC)
     rows = [_row(settings, worker, started, now) for worker in workers]
@@ -74,9 +75,7 @@ def write(
         upsert(connection, pulses, rows)
 
 
-def _row(
-    settings: Settings, worker: app.Worker, started: datetime, now: datetime
-) -> dict[str, Any]:
+def _row(settings: Settings, worker: Worker, started: datetime, now: datetime) -> dict[str, Any]:
     loop = worker.loop
     waits = worker.waiting_for()
     error = loop.metrics.error if loop is not None else None

@@ -38,7 +38,7 @@ def run(
     log: LogUrl = None,
 ) -> None:
     """Run the pipeline until it is told to stop (Ctrl-C or SIGTERM)."""
-    from dateline import app, supervisor
+    from dateline import app, process, supervisor
     from stream.errors import UsageError
 
     for name in stage or ():
@@ -46,7 +46,7 @@ def run(
             raise UsageError(f"unknown stage {name!r}; the stages are {', '.join(app.STAGES)}")
     config = settings(db, log)
     if stage:
-        raise typer.Exit(app.run_stages(stage, config))
+        raise typer.Exit(process.run_stages(stage, config))
     import signal
 
     from stream.telemetry import configure_logs

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from dateline import app, pulse
 from dateline.config import Settings, load
 from dateline.status import status
+from dateline.worker import Worker, answers
 from store.engine import open_database
 from store.tables import pulses
 from stream.errors import Unavailable
@@ -69,7 +70,7 @@ def test_a_stage_tells_who_does_it_how_fresh_it_is_and_what_went_wrong(
 ) -> None:
     put(settings, *(encode(matched(f"a{n}", minute=n, changes=[created("s1")])) for n in range(5)))
     loop = Loop(app.make_stage("database", settings, deliver=False), app.open_log(settings))
-    worker = app.Worker("database", loop.run, loop)
+    worker = Worker("database", loop.run, loop)
     pulse.write(engine, settings, [worker], datetime.now(UTC))
     found = of(settings, "database")
     assert (found["state"], found["owner"]) == ("waiting", None), "it has only just begun"
@@ -100,7 +101,7 @@ def test_a_process_that_is_gone_without_a_word_is_stopped(
 ) -> None:
     loop = Loop(app.make_stage("database", settings, deliver=False), app.open_log(settings))
     loop.step()
-    pulse.write(engine, settings, [app.Worker("database", loop.run, loop)], datetime.now(UTC))
+    pulse.write(engine, settings, [Worker("database", loop.run, loop)], datetime.now(UTC))
     assert of(settings, "database")["state"] == "running"
     with engine.begin() as connection:
         before = datetime.now(UTC) - timedelta(seconds=pulse.LIVE_S + 1)
@@ -141,7 +142,7 @@ def test_a_stage_with_input_that_handles_nothing_is_dead(
         return []
 
     monkeypatch.setattr(loop._consumer, "poll", nothing)  # alive, but idle
-    worker = app.Worker("echo", loop.run, loop)
+    worker = Worker("echo", loop.run, loop)
     loop.step()
     loop.lag()
     long_ago(loop)
@@ -161,7 +162,7 @@ def test_a_stage_without_input_is_alive_however_long(log: SqliteLog) -> None:
         long_ago(loop)
         loop.step(0.0)
         loop.lag()
-        assert app.Worker("echo", loop.run, loop).problem() is None
+        assert Worker("echo", loop.run, loop).problem() is None
     loop.close()
 
 
@@ -175,10 +176,10 @@ def test_one_that_stands_by_is_alive_while_the_owner_works(log: SqliteLog) -> No
         long_ago(standby)
         standby.step(0.0)
         standby.lag()
-        assert app.Worker("echo", standby.run, standby).problem() is None
+        assert Worker("echo", standby.run, standby).problem() is None
     long_ago(standby)  # now the owner does nothing any more
     standby.lag()
-    assert "records wait" in str(app.Worker("echo", standby.run, standby).problem())
+    assert "records wait" in str(Worker("echo", standby.run, standby).problem())
     owner.close()
     standby.close()
 
@@ -189,7 +190,7 @@ def test_waiting_for_what_is_away_is_no_death(log: SqliteLog) -> None:
             raise Unavailable("the database is away")
 
     loop = Loop(Waiting(), log)
-    worker = app.Worker("echo", loop.run, loop)
+    worker = Worker("echo", loop.run, loop)
     with pytest.raises(Unavailable):
         loop.step()
     loop.lag()
@@ -204,11 +205,11 @@ def test_waiting_for_what_is_away_is_no_death(log: SqliteLog) -> None:
 
 
 def test_ready_only_while_the_database_answers(settings: Settings, engine: sa.Engine) -> None:
-    answers = app._answers(engine)
-    assert answers() is None
+    check = answers(engine)
+    assert check() is None
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE positions RENAME TO gone")
-    assert "does not have the expected tables" in str(answers())
+    assert "does not have the expected tables" in str(check())
 
 
 def test_a_running_process_says_so_and_its_last_word_is_kept(

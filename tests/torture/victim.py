@@ -200,6 +200,7 @@ def source(report: Reporter) -> None:
     """Replays archives as they appear in `incoming`; those that begin with "live" as live news."""
     from dateline import app
     from dateline.config import load
+    from dateline.process import stop_with_supervisor
     from ingest import archive
     from stream.errors import Unavailable
     from stream.records import BACKFILL_LANE, LIVE_LANE
@@ -208,7 +209,7 @@ def source(report: Reporter) -> None:
     configure_logs("info")
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    app._stop_with_supervisor(stop.set)
+    stop_with_supervisor(stop.set)
     settings = load()
     while not stop.wait(0.2):
         for path in sorted(Path("incoming").glob("*.jsonl")):
@@ -236,8 +237,8 @@ def main(name: str, kind: str, *what: str) -> int:
     import ingest.archive  # noqa: F401
     import sinks.alerts.deliver as deliver
     import stream.poison  # noqa: F401
-    from dateline import app
     from dateline.config import load
+    from dateline.process import run_stages
 
     watch(report)
     install()
@@ -247,7 +248,7 @@ def main(name: str, kind: str, *what: str) -> int:
         return 0
     # An alert that a dead deliverer had claimed is taken again after 30 s; the run is short.
     deliver.MARGIN_S = 4.0
-    return app.run_stages(what, load())
+    return run_stages(what, load())
 
 
 if __name__ == "__main__":
