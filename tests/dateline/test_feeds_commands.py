@@ -31,7 +31,7 @@ from store import tables
 from store.engine import open_database
 from tests.dateline.program import command, environment
 from tests.dateline.test_cli import told
-from tests.ingest.conftest import Site, item, rss, started
+from tests.ingest.world import Site, item, rss, started
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -1,7 +1,7 @@
 """What must hold for any address, and for any two states of an item.
 
 `python -m tests.fuzz.identity -max_total_time=60` has atheris look for what does not;
-tests/ingest/test_identity.py has hypothesis look a little at every run.
+tests/ingest/test_canonical.py and test_wordings.py have hypothesis look a little at every run.
 """
 
 from __future__ import annotations

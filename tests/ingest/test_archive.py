@@ -12,7 +12,7 @@ import pytest
 from ingest import archive
 from stream.errors import Unavailable, UsageError
 from stream.records import BACKFILL_LANE, MAX_ARTICLE_BYTES, encode
-from tests.ingest.conftest import World
+from tests.ingest.world import World
 
 
 def _file(folder: Path, rows: Sequence[object], name: str = "rows.jsonl") -> Path:

@@ -14,7 +14,7 @@ from ingest.settings import IngestSettings
 from ingest.subscriptions.check import Served, check, check_all
 from ingest.subscriptions.checked import Checked
 from stream.errors import UsageError
-from tests.ingest.conftest import START, World, item, rss, running
+from tests.ingest.world import START, World, item, rss, running
 
 SETTINGS = IngestSettings()
 KEYS = [

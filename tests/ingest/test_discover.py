@@ -13,7 +13,7 @@ from ingest.subscriptions import links
 from ingest.subscriptions.discover import Discovery, discover
 from ingest.subscriptions.links import Link
 from ingest.subscriptions.probe import Probe
-from tests.ingest.conftest import Site, item, rss, running
+from tests.ingest.world import Site, item, rss, running
 
 ATOM = b"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>In Atom</title>
 <entry><title>Headline number 1 of the day</title><id>x1</id>

@@ -17,7 +17,7 @@ from ingest.clock import WallClock
 from ingest.polling.floor import Floor
 from ingest.polling.poller import Poller
 from stream.errors import Unavailable
-from tests.ingest.conftest import World, item, rss, running
+from tests.ingest.world import World, item, rss, running
 from tests.store.remembered import archive
 
 MB = 1_000_000

@@ -21,7 +21,7 @@ from store import views
 from store.engine import open_database, reading
 from store.tables import feed_items, identities
 from store.tables import feeds as table
-from tests.ingest.conftest import START, World, item, rss, running
+from tests.ingest.world import START, World, item, rss, running
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 

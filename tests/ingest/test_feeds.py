@@ -9,7 +9,7 @@ import pytest
 from ingest import feeds
 from ingest.feeds import Entry
 from stream.errors import UsageError
-from tests.ingest.conftest import START, World
+from tests.ingest.world import START, World
 
 
 def entries(count: int) -> list[Entry]:

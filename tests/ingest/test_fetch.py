@@ -13,9 +13,9 @@ from ingest.fetch import hops
 from ingest.fetch.addresses import allowed
 from ingest.fetch.fetcher import Fetched, Fetcher, FetchError, NotModified
 from ingest.settings import IngestSettings
-from tests.ingest.conftest import Site, running
 from tests.ingest.misbehaving import Peer, Server
 from tests.ingest.misbehaving import answer as whole
+from tests.ingest.world import Site, running
 
 LOOPBACK = IngestSettings(allow_networks=["127.0.0.0/8"], deadline=5)
 

@@ -15,7 +15,7 @@ from ingest.feeds import Feed
 from ingest.policy import rhythm
 from ingest.policy.outcome import News, after_error, after_success, stored_hints
 from ingest.settings import IngestSettings
-from tests.ingest.conftest import START
+from tests.ingest.world import START
 
 SETTINGS = IngestSettings()
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

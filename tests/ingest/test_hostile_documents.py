@@ -17,7 +17,7 @@ import pytest
 
 from ingest.documents.items import Document, Hints, Item, Refusal
 from ingest.documents.parse import parse
-from tests.ingest.conftest import item, rss
+from tests.ingest.world import item, rss
 
 BASE = "https://feeds.example/news/feed.xml"
 NOON = datetime(2021, 9, 20, 10, 0, tzinfo=UTC)

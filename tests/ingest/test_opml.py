@@ -18,7 +18,7 @@ from ingest.feeds import Entry, Feed, folder_names
 from ingest.subscriptions import opml
 from ingest.subscriptions.opml import Listed
 from stream.errors import UsageError
-from tests.ingest.conftest import START, World
+from tests.ingest.world import START, World
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<opml version="2.0"><head/><body>\n'
 END = "\n</body></opml>"

@@ -26,7 +26,7 @@ from ingest.clock import VirtualClock
 from store.engine import open_database
 from store.tables import identities
 from stream.records import Article
-from tests.ingest.conftest import World, running
+from tests.ingest.world import World, running
 
 WHOLE = bool(os.environ.get("DATELINE_WHOLE_REPLAY"))
 HALF = ("cnn", "dailytelegraph", "gmanews", "latimes", "philstar", "rnz", "rnzcovid19", "stuffnz")

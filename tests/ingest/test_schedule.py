@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ingest.documents.items import Hints
 from ingest.policy import schedule
 from ingest.settings import IngestSettings
-from tests.ingest.conftest import START
+from tests.ingest.world import START
 
 SETTINGS = IngestSettings()
 LONGEST = SETTINGS.max_interval / (1 + schedule.JITTER)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import pytest
 
 from ingest.clock import Clock, ScaledClock, VirtualClock, WallClock
-from tests.ingest.conftest import START
+from tests.ingest.world import START
 
 DAY = timedelta(days=1)
 

@@ -14,7 +14,7 @@ from ingest import pool
 from ingest.documents.items import Document, Refusal
 from ingest.documents.worker import Answer, Request
 from ingest.documents.workers import Workers
-from tests.ingest.conftest import item, rss
+from tests.ingest.world import item, rss
 
 BASE = "https://feeds.example/feed.xml"
 HEALTHY = rss(item(1))

@@ -147,7 +147,7 @@ def main(folder: Path) -> None:
     from ingest.archive import replay
     from store import schema, tables
     from store.engine import open_database
-    from tests.ingest.conftest import World, item, rss, running
+    from tests.ingest.world import World, item, rss, running
 
     engine = open_database(folder / "news.db", upgrade=True)
     feed = Feed(engine, channels=("console", "webhook"))

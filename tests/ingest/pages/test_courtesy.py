@@ -21,9 +21,9 @@ from ingest.pages.robots import AGENT
 from ingest.pages.worker import RobotsJob, answer
 from ingest.polling.hosts import Hosts
 from stream.records import Article
-from tests.ingest.conftest import START, World, rss, running
 from tests.ingest.pages.html import HEADLINE, article, page, paragraphs
 from tests.ingest.pages.test_fill import Answer, again, asked, brief, full, moved, reasons, serving
+from tests.ingest.world import START, World, rss, running
 
 PLACES = ("Lowmere", "Eastbury", "Saltwick", "Norholm")
 

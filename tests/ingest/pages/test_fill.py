@@ -14,8 +14,8 @@ from ingest import feeds
 from ingest.articles import identity
 from ingest.books.ledger import PollReport
 from store.tables import feeds as feeds_table
-from tests.ingest.conftest import World, item, rss, running
 from tests.ingest.pages.html import HEADLINE, TEASER, article, page, paragraphs
+from tests.ingest.world import World, item, rss, running
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
