@@ -75,6 +75,20 @@ class Alert:
     merged_into: str | None = None
     members: dict[str, Member] = field(default_factory=dict)  # by article id
 
+    @classmethod
+    def new(cls, id_: str, event_id: str, story_id: str | None, moment: Moment) -> Alert:
+        """One that nobody was told of yet; `story_id` None: that of a look-back."""
+        return cls(
+            id=id_,
+            event_id=event_id,
+            story_id=story_id,
+            first_at=moment.at,
+            updated_at=moment.at,
+            told_at=moment.at,
+            lane=moment.lane,
+            log_offset=moment.log_offset,
+        )
+
     @property
     def articles(self) -> int:
         return len(self.members)
@@ -133,16 +147,9 @@ class Policy(Protocol):
         """Are alerts about backfilled articles told, or only kept?"""
 
     def matched(
-        self,
-        alert: Alert | None,
-        event_id: str,
-        story_id: str,
-        label: str,
-        piece: Piece,
-        reason: Reason,
-        moment: Moment,
-    ) -> tuple[Alert, Telling | None]:
-        """An article of the story is about the event; `alert` None = the first one."""
+        self, alert: Alert, label: str, piece: Piece, reason: Reason, moment: Moment
+    ) -> Telling | None:
+        """An article of the alert's story, of that label, is about its event."""
 
     def revised(self, alert: Alert, piece: Piece, reason: Reason, moment: Moment) -> Telling | None:
         """A newer revision of an article in the alert still matches."""
@@ -154,13 +161,7 @@ class Policy(Protocol):
         """The stories of both became one; `alert` goes on, `other` ends."""
 
     def looked_back(
-        self,
-        alert: Alert | None,
-        event_id: str,
-        version: int,
-        piece: Piece,
-        reason: Reason,
-        moment: Moment,
-    ) -> tuple[Alert, Telling]:
+        self, alert: Alert, version: int, piece: Piece, reason: Reason, moment: Moment
+    ) -> Telling:
         """An earlier article matches a new version of the definition. One alert a version, told
         once: the telling replaces the one before it."""

@@ -329,6 +329,7 @@ alert_articles = sa.Table(
     Column("alert_id", Text, primary_key=True),
     Column("article_id", Text, primary_key=True),
     Column("number", Integer, nullable=False),  # order of joining; the lowest leads the alert
+    Index("ix_alert_articles_article_id", "article_id"),
 )
 
 # An alert is acknowledged while its last ack is not older than what was last told. A table of

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sinks.alerts import words
-from sinks.news import Alert, Moment, Piece, Reason, Telling, look_back_id
+from sinks.news import Alert, Moment, Piece, Reason, Telling
 
 # An alert holds what fits a phone; the desk has the rest.
 PAYLOAD_ARTICLES = 5
@@ -31,24 +31,15 @@ class AlertPolicy:
         self.tells_backfill = tells_backfill
 
     def matched(
-        self,
-        alert: Alert | None,
-        event_id: str,
-        story_id: str,
-        label: str,
-        piece: Piece,
-        reason: Reason,
-        moment: Moment,
-    ) -> tuple[Alert, Telling | None]:
-        if alert is None:
-            alert = _new(f"{event_id}:{story_id}", event_id, story_id, moment)
+        self, alert: Alert, label: str, piece: Piece, reason: Reason, moment: Moment
+    ) -> Telling | None:
         before = alert.independent_sources
         alert.join(piece, reason)
         what = words.joined(piece, before, alert.independent_sources)
         _change(alert, label or (alert.lead or piece).title, what, moment)
         if alert.sequence == 0 or _doubled(alert):
-            return alert, _tell(alert, piece, reason, moment)
-        return alert, None
+            return _tell(alert, piece, reason, moment)
+        return None
 
     def revised(self, alert: Alert, piece: Piece, reason: Reason, moment: Moment) -> Telling | None:
         old = alert.members[piece.id].piece
@@ -86,35 +77,14 @@ class AlertPolicy:
         return None
 
     def looked_back(
-        self,
-        alert: Alert | None,
-        event_id: str,
-        version: int,
-        piece: Piece,
-        reason: Reason,
-        moment: Moment,
-    ) -> tuple[Alert, Telling]:
-        if alert is None:
-            alert = _new(look_back_id(event_id, version, moment.lane), event_id, None, moment)
+        self, alert: Alert, version: int, piece: Piece, reason: Reason, moment: Moment
+    ) -> Telling:
         alert.join(piece, reason)
         what = words.looked_back(alert.articles, alert.independent_sources, version)
         _change(alert, what, what, moment)
         alert.sequence = 0  # told once: this telling takes the place of the one before
         best = max(alert.members.values(), key=lambda m: (m.reason.probability, -m.number))
-        return alert, _tell(alert, best.piece, best.reason, moment)
-
-
-def _new(id_: str, event_id: str, story_id: str | None, moment: Moment) -> Alert:
-    return Alert(
-        id=id_,
-        event_id=event_id,
-        story_id=story_id,
-        first_at=moment.at,
-        updated_at=moment.at,
-        told_at=moment.at,
-        lane=moment.lane,
-        log_offset=moment.log_offset,
-    )
+        return _tell(alert, best.piece, best.reason, moment)
 
 
 def _change(alert: Alert, headline: str, what_is_new: str, moment: Moment) -> None:

@@ -6,7 +6,7 @@ and the result does not depend on where batches are cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from sinks.database import pieces
 from sinks.database.pieces import StoredDecision, piece_of
 from sinks.database.rows import Row
-from sinks.news import Alert, Member, Reason, Telling
+from sinks.news import Alert, Member, Moment, Reason, Telling
 from store import tables
 
 _a, _m, _s, _r = tables.articles.c, tables.matches.c, tables.stories.c, tables.revisions.c
+_ALERT_COLUMNS = [column.name for column in tables.alerts.c]
 _LIGHT = [column for column in _a if column.name not in ("text", "vector")]
 
 
@@ -33,7 +34,8 @@ class Books:
         alerts: Iterable[str],
     ) -> None:
         self.connection = connection
-        ids = sorted(set(articles))
+        self._loaded = ids = sorted(set(articles))
+        self._newest: dict[tuple[str, int], int] = {}  # of the matches that are not loaded
         self.articles = _by(connection, sa.select(*_LIGHT).where(_a.id.in_(ids)), "id")
         # (article, revision) -> (number, lane)
         self.revisions: dict[tuple[str, str], tuple[int, int]] = {
@@ -58,7 +60,7 @@ class Books:
         self.stories = self._load_stories(wanted)
         survivors = {row["merged_into"] for row in self.stories.values()} - {None, *self.stories}
         self.stories |= self._load_stories(survivors)
-        self.alerts = self._load_alerts(wanted | survivors, alerts)
+        self.alerts = self._load_alerts(wanted | survivors, alerts, ids)
         self.stored_members = {id_: dict(a.members) for id_, a in self.alerts.items()}
 
         self.merges: list[tuple[str, str]] = []
@@ -68,7 +70,7 @@ class Books:
         self.new_fates: list[Row] = []
         self.changed_stories: set[str] = set()
         self.changed_matches: set[tuple[str, str]] = set()
-        self.changed_alerts: set[str] = set()
+        self.changed_alerts: dict[str, Row] = {}
         self.tellings: dict[tuple[str, int], Telling] = {}
 
     # -- reading ---------------------------------------------------------------------------------
@@ -79,9 +81,20 @@ class Books:
             return {}
         return _by(self.connection, sa.select(tables.stories).where(_s.id.in_(wanted)), "id")
 
-    def _load_alerts(self, stories: set[str], ids: Iterable[str]) -> dict[str, Alert]:
+    def _load_alerts(
+        self, stories: set[str], ids: Iterable[str], articles: Sequence[str]
+    ) -> dict[str, Alert]:
+        """Those about these stories, those of these ids, and those about a story that hold one of
+        these articles: whatever else is in the batch, an article's alerts are all here."""
         t, x = tables.alerts.c, tables.alert_articles.c
-        chosen = sa.or_(t.story_id.in_(sorted(stories)), t.id.in_(sorted(set(ids))))
+        chosen = sa.or_(
+            t.story_id.in_(sorted(stories)),
+            t.id.in_(sorted(set(ids))),
+            sa.and_(
+                t.story_id.is_not(None),
+                t.id.in_(sa.select(x.alert_id).where(x.article_id.in_(articles))),
+            ),
+        )
         alerts: dict[str, Alert] = {}
         for row in self.connection.execute(sa.select(tables.alerts).where(chosen)).mappings():
             values = {k: v for k, v in row.items() if k not in ("articles", "independent_sources")}
@@ -115,6 +128,20 @@ class Books:
     def alert_about(self, event_id: str, story: str) -> Alert | None:
         return next((a for a in self.alerts_of(story) if a.event_id == event_id), None)
 
+    def new_alert(self, event_id: str, story: str, moment: Moment) -> Alert:
+        """Its id is `<event>:<story>`, with a number where an alert of that id has followed its
+        articles to another story."""
+        name, number = f"{event_id}:{story}", 1
+        id_ = name
+        while id_ in self.alerts or self._has_alert(id_):
+            number += 1
+            id_ = f"{name}:{number}"
+        return Alert.new(id_, event_id, story, moment)
+
+    def _has_alert(self, id_: str) -> bool:
+        t = tables.alerts.c.id
+        return self.connection.execute(sa.select(t).where(t == id_)).first() is not None
+
     def alerts_of(self, story: str) -> list[Alert]:
         found = [a for a in self.alerts.values() if a.story_id == story and a.merged_into is None]
         return sorted(found, key=lambda alert: alert.id)
@@ -137,26 +164,28 @@ class Books:
 
     def newest_version(self, event_id: str, lane: int) -> int:
         """The newest version of the event's definition that a match of the lane was decided by,
-        0 = none was. A query each time: only redelivered articles with a new match ask."""
-        loaded = {article for _, article in self.matches} | self.articles.keys()
-        stored = self.connection.execute(
-            sa.select(sa.func.max(_m.definition_version)).where(
-                _m.event_id == event_id, _m.lane == lane, _m.article_id.not_in(sorted(loaded))
-            )
-        ).scalar()
-        here = (
+        0 = none was. One query an event: look-backs and redelivered articles ask."""
+        if (event_id, lane) not in self._newest:
+            stored = self.connection.execute(
+                sa.select(sa.func.max(_m.definition_version)).where(
+                    _m.event_id == event_id, _m.lane == lane, _m.article_id.not_in(self._loaded)
+                )
+            ).scalar()
+            self._newest[event_id, lane] = int(stored or 0)
+        here: Iterator[int] = (
             row["definition_version"]
             for (event, _), row in self.matches.items()
             if row is not None and event == event_id and row["lane"] == lane
         )
-        return int(max(stored or 0, *here, 0))
+        return max([self._newest[event_id, lane], *here])
 
     # -- changing --------------------------------------------------------------------------------
 
     def put_article(self, row: Row) -> None:
         self.articles[row["id"]] = self.changed_articles[row["id"]] = row
         for alert in self.alerts.values():  # the others hear of it from the policy
-            if alert.story_id is None and (member := alert.members.get(row["id"])):
+            silent = alert.story_id is None or alert.lane != row["lane"]
+            if silent and (member := alert.members.get(row["id"])):
                 alert.members[row["id"]] = replace(member, piece=piece_of(row))
 
     def put_revision(self, row: Row) -> None:
@@ -191,7 +220,8 @@ class Books:
 
     def put_alert(self, alert: Alert, telling: Telling | None = None) -> None:
         self.alerts[alert.id] = alert
-        self.changed_alerts.add(alert.id)
+        # As it is now: later records of the batch may change what is known of its articles.
+        self.changed_alerts[alert.id] = {name: getattr(alert, name) for name in _ALERT_COLUMNS}
         if telling is not None:
             self.tellings[telling.alert_id, telling.sequence] = telling
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 
 import sqlalchemy as sa
 
 from sinks.database.books import Books
 from sinks.database.rows import Row, upsert
-from sinks.news import Alert
 from store import tables
 
 _a, _m, _s = tables.articles.c, tables.matches.c, tables.stories.c
@@ -75,19 +73,7 @@ def _flush_matches(books: Books) -> None:
 
 def _flush_alerts(books: Books) -> None:
     changed = [books.alerts[id_] for id_ in sorted(books.changed_alerts)]
-    names = [field.name for field in fields(Alert) if field.name != "members"]
-    upsert(
-        books.connection,
-        tables.alerts,
-        [
-            {name: getattr(alert, name) for name in names}
-            | {
-                "articles": alert.articles,
-                "independent_sources": alert.independent_sources,
-            }
-            for alert in changed
-        ],
-    )
+    upsert(books.connection, tables.alerts, books.changed_alerts.values())
     joined: list[Row] = []
     left: list[Row] = []
     for alert in changed:

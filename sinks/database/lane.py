@@ -108,8 +108,6 @@ class LaneWriter:
                 **position,
             }
         )
-        if old is not None and old["lane"] < item.lane:
-            return  # backfill brings what is live already: live stays as it is
         outlet = self._outlets.find(article.outlet)
         wire = self._outlets.credited_wire(article.text)
         same_lane = old is not None and old["lane"] == item.lane
@@ -142,10 +140,15 @@ class LaneWriter:
             "vector": item.vector,
             **position,
         }
-        books.put_article(row)
-        before = self._decide(item)
+        if old is not None and old["lane"] < item.lane:
+            # Backfill brings what is live already: what live says of it stays. The alerts of
+            # backfill are their own, and the same whichever lane is written first.
+            before, piece = self._alerts.holding(article.id, item.lane), piece_of(old)
+        else:
+            books.put_article(row)
+            before, piece = self._decide(item), piece_of(row)
         self._alerts.decided(
-            piece_of(row),
+            piece,
             story,
             self._stories.label(story),
             item.decisions,
@@ -158,17 +161,10 @@ class LaneWriter:
         definition never (an owner that was paused wakes, and knows no better)."""
         if old is None or old["revision_hash"] != item.article.revision or old["lane"] < item.lane:
             return
-        books = self._books
         changed = [
             decision
             for decision in item.decisions
-            if (
-                # Nothing worth keeping: that, too, may be a newer definition's word.
-                books.newest_version(decision.event_id, item.lane) <= decision.version
-                if (row := books.matches.get((decision.event_id, item.article.id))) is None
-                else row["definition_version"] <= decision.version
-                and row["reasons"] != as_json(decision)
-            )
+            if self._is_news(decision, item.article.id, item.lane)
         ]
         if changed:
             before = self._decide(item._replace(decisions=changed), whole=False)
@@ -188,13 +184,25 @@ class LaneWriter:
         books, id_ = self._books, item.article.id
         known = {event: row for (event, article), row in books.matches.items()
                  if article == id_ and row is not None}  # fmt: skip
-        before = {event for event, row in known.items() if row["matched"]}
+        before = {
+            event for event, row in known.items() if row["matched"] and row["lane"] == item.lane
+        }
         for decision in item.decisions:
             books.put_match(_match(decision, item, id_, history=False))
         if whole:
             for event in set(known) - {decision.event_id for decision in item.decisions}:
                 books.drop_match(event, id_)
         return before
+
+    def _is_news(self, decision: Decision, article_id: str, lane: int) -> bool:
+        """Does it differ from what is stored, and by no older definition?"""
+        row = self._books.matches.get((decision.event_id, article_id))
+        if row is None:
+            # Nothing worth keeping: that, too, may be a newer definition's word.
+            return self._books.newest_version(decision.event_id, lane) <= decision.version
+        if row["lane"] < lane or row["definition_version"] > decision.version:
+            return False
+        return bool(row["reasons"] != as_json(decision))
 
     # -- decisions taken again -------------------------------------------------------------------
 
@@ -204,7 +212,9 @@ class LaneWriter:
         for decision in item.decisions:
             event = decision.event_id
             old = books.matches.get((event, item.article_id))
-            if old is not None and (old["lane"] < item.lane or old["reasons"] == as_json(decision)):
+            if article is not None and article["lane"] < item.lane:
+                continue  # live news decides about it
+            if not self._is_news(decision, item.article_id, item.lane):
                 continue
             books.put_match(_match(decision, item, item.article_id, history=True))
             if article is None:

@@ -67,8 +67,9 @@ class StoryWriter:
         into = books.survivor(into)
         leaving = [id_ for id_ in change.articles if id_ in books.articles]
         for id_ in leaving:
-            books.articles[id_]["story_id"] = into
-            books.moved.add(id_)
+            if books.articles[id_]["lane"] == item.lane:  # else live news has its own story of it
+                books.articles[id_]["story_id"] = into
+                books.moved.add(id_)
         moment = Moment(item.article.fetched, item.lane, item.offset)
         for alert in books.alerts_of(change.story):
             inside = [id_ for id_ in leaving if id_ in alert.members and id_ != item.article.id]
@@ -80,10 +81,10 @@ class StoryWriter:
             for id_ in inside:
                 member = alert.members.pop(id_)
                 books.put_alert(alert)
-                target, telling = self._policy.matched(
-                    target, alert.event_id, into, self.label(into), member.piece, member.reason,
-                    moment,
-                )  # fmt: skip
+                target = target or books.new_alert(alert.event_id, into, moment)
+                telling = self._policy.matched(
+                    target, self.label(into), member.piece, member.reason, moment
+                )
                 books.put_alert(target, telling)
 
     def open(self, story: str, label: str, item: Placement) -> None:

@@ -30,7 +30,7 @@ class AlertWriter:
         books, policy = self._books, self._policy
         decided = {decision.event_id: decision for decision in decisions}
         wanted = {event: d for event, d in decided.items() if d.matched}
-        for alert in self._holding(piece.id):
+        for alert in self._holding(piece.id, moment.lane):
             if not whole and alert.event_id not in decided:
                 continue
             decision = wanted.pop(alert.event_id, None)
@@ -50,10 +50,10 @@ class AlertWriter:
             target = books.alert_about(event, story)
             if target is None and event in before:
                 continue  # told by a look-back
-            alert, telling = policy.matched(
-                target, event, story, label, piece, _reason(wanted[event]), moment
+            target = target or books.new_alert(event, story, moment)
+            books.put_alert(
+                target, policy.matched(target, label, piece, _reason(wanted[event]), moment)
             )
-            books.put_alert(alert, telling)
 
     def looked_back(self, piece: Piece, story: str, decision: Decision, moment: Moment) -> None:
         """A decision taken again; not called when the article matched before and does now."""
@@ -67,20 +67,23 @@ class AlertWriter:
         if told is not None:
             told.join(piece, reason)
             books.put_alert(told)
-        own = books.alerts.get(look_back_id(decision.event_id, decision.version, moment.lane))
-        books.put_alert(
-            *self._policy.looked_back(
-                own, decision.event_id, decision.version, piece, reason, moment
-            )
-        )
+        id_ = look_back_id(decision.event_id, decision.version, moment.lane)
+        own = books.alerts.get(id_) or Alert.new(id_, decision.event_id, None, moment)
+        books.put_alert(own, self._policy.looked_back(own, decision.version, piece, reason, moment))
 
-    def _holding(self, article_id: str) -> list[Alert]:
+    def holding(self, article_id: str, lane: int) -> set[str]:
+        """The events that an alert of that lane tells the article of."""
+        return {alert.event_id for alert in self._holding(article_id, lane)}
+
+    def _holding(self, article_id: str, lane: int) -> list[Alert]:
+        """The alerts of that lane about stories in which the article is a member."""
         return sorted(
             (
                 alert
                 for alert in self._books.alerts.values()
                 if alert.story_id is not None
                 and alert.merged_into is None
+                and alert.lane == lane
                 and article_id in alert.members
             ),
             key=lambda alert: alert.id,

@@ -117,6 +117,16 @@ def _raw(record: Struct) -> msgspec.Raw:
     return msgspec.Raw(records.encode(record))
 
 
+def on_log(values: Sequence[Struct | bytes], source: Partition, first: int = 0) -> list[LogRecord]:
+    """The records as they stand in a partition, a second apart."""
+    found = []
+    for offset, value in enumerate(values, first):
+        data = value if isinstance(value, bytes) else records.encode(value)
+        time = NOON + timedelta(days=1, seconds=offset)
+        found.append(LogRecord(source.topic, source.number, offset, None, data, {}, time))
+    return found
+
+
 class Feed:
     """Feeds records to a sink as the loop would, without a log."""
 
@@ -131,14 +141,9 @@ class Feed:
         self, *values: Struct | bytes, topic: str = records.MATCHED, partition: int = 0
     ) -> list[LogRecord]:
         source = Partition(topic, partition)
-        found = []
-        for value in values:
-            offset = self._ends.get(source, 0)
-            self._ends[source] = offset + 1
-            data = value if isinstance(value, bytes) else records.encode(value)
-            time = NOON + timedelta(days=1, seconds=offset)
-            found.append(LogRecord(topic, partition, offset, None, data, {}, time))
-        return found
+        first = self._ends.get(source, 0)
+        self._ends[source] = first + len(values)
+        return on_log(values, source, first)
 
     def __call__(
         self,
