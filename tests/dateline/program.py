@@ -29,3 +29,15 @@ def dateline(
         command(*arguments), cwd=folder, env=environment(environ),
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
+
+
+def told(done: subprocess.CompletedProcess[str], code: int) -> str:
+    """The one line on standard error of a program that ended with `code`."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("dateline: ")]
+    assert len(lines) == 1, done.stderr
+    # A stage that `run` started also logs, as JSON; nothing else may be there.
+    others = [line for line in done.stderr.splitlines() if line != lines[0]]
+    assert all(line.startswith("{") for line in others), done.stderr
+    return lines[0]

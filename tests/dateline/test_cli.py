@@ -13,21 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.dateline.program import dateline
+from tests.dateline.program import dateline, told
 
 SECRET = "swordfish-73"
-
-
-def told(done: subprocess.CompletedProcess[str], code: int) -> str:
-    """The one line on standard error of a program that ended with `code`."""
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("dateline: ")]
-    assert len(lines) == 1, done.stderr
-    # A stage that `run` started also logs, as JSON; nothing else may be there.
-    others = [line for line in done.stderr.splitlines() if line != lines[0]]
-    assert all(line.startswith("{") for line in others), done.stderr
-    return lines[0]
 
 
 def test_unknown_setting_names_the_nearest_one(tmp_path: Path) -> None:

@@ -40,6 +40,16 @@ VOLCANO = (
     "a plume nine kilometres high and expect the eruption to last for days. Schools stay shut and "
     "the army hands out masks in the district of Oru."
 )
+ASHORE = (
+    "Rescue boats brought 312 passengers of the ferry Solveig to the harbour of Lund, after the "
+    "vessel ran aground off the island of Tarnholm with a failed rudder. The operator Nordlinjen "
+    "cancelled every crossing, and the coast guard spoke of luck."
+)
+HULL = (
+    "Divers inspect the hull of the ferry Solveig, aground on the rocks off the island of "
+    "Tarnholm. The captain had tried to anchor when the rudder failed, the coast guard said. "
+    "Passengers who were brought to Lund wait for word from the operator Nordlinjen."
+)
 
 
 def article(

@@ -11,8 +11,10 @@ from processors.cluster.archive import Archive
 from processors.cluster.stage import ClusterStage
 from stream.records import Article, Placed
 from tests.processors.cluster_world import (
+    ASHORE,
     BUDGET,
     FERRY,
+    HULL,
     LANE,
     VOLCANO,
     article,
@@ -23,16 +25,6 @@ from tests.processors.cluster_world import (
 )
 
 DAY = 24.0
-ASHORE = (
-    "Rescue boats brought 312 passengers of the ferry Solveig to the harbour of Lund, after the "
-    "vessel ran aground off the island of Tarnholm with a failed rudder. The operator Nordlinjen "
-    "cancelled every crossing, and the coast guard spoke of luck."
-)
-HULL = (
-    "Divers inspect the hull of the ferry Solveig, aground on the rocks off the island of "
-    "Tarnholm. The captain had tried to anchor when the rudder failed, the coast guard said. "
-    "Passengers who were brought to Lund wait for word from the operator Nordlinjen."
-)
 FREED = (
     "The ferry Solveig, aground off the island of Tarnholm, was pulled free by two tugs. The "
     "operator Nordlinjen said the rudder and the hull will be repaired in the harbour of Lund, "

@@ -10,15 +10,16 @@ from processors.cluster import why
 from processors.cluster.signals import NAMES
 from stream.records import Article, Considered, Placed
 from tests.processors.cluster_world import (
+    ASHORE,
     BUDGET,
     FERRY,
+    HULL,
     article,
     place,
     records,
     stage,
     three_stories,
 )
-from tests.processors.test_cluster_chain import ASHORE, HULL
 
 
 def told_in_turn() -> list[Article]:

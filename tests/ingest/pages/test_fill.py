@@ -2,70 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
-from aiohttp import web
 
 from ingest import feeds
 from ingest.articles import identity
-from ingest.books.ledger import PollReport
 from store.tables import feeds as feeds_table
+from tests.ingest.pages.asking import again, asked, brief, full, moved, reasons, serving
 from tests.ingest.pages.html import HEADLINE, TEASER, article, page, paragraphs
 from tests.ingest.world import World, item, rss, running
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def serving(
-    body: bytes = b"", *, status: int = 200, kind: str = "text/html", **headers: str
-) -> Answer:
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(body=body, status=status, headers={"Content-Type": kind, **headers})
-
-    return answer
-
-
-def moved(to: str, status: int = 302) -> Answer:
-    return serving(status=status, Location=to)
-
-
-def brief(world: World, n: int | str, place: str = "Lowmere", **given: str) -> str:
-    """A feed item with a headline and a teaser whose page is `/{n}` of the site."""
-    return item(
-        n,
-        title=given.pop("title", HEADLINE.format(place=place)),
-        text=given.pop("text", TEASER.format(place=place)),
-        link=world.site.url(f"/{n}"),
-        **given,  # type: ignore[arg-type]
-    )
-
-
-def asked(world: World, path: str) -> int:
-    return sum(1 for r in world.site.requests if r.path == path)
-
-
-async def again(world: World, after: timedelta = timedelta(hours=1)) -> PollReport:
-    """Poll the one feed `after` so long, due or not."""
-    if world._poller is None:
-        (report,) = await world.polled(after)
-        return report
-    await world.clock.sleep_until(world.clock.now() + after, asyncio.Event())
-    (feed,) = feeds.listing(world.engine)
-    return await world._poller.poll(feed)
-
-
-def full(world: World, path: str = "/feed") -> None:
-    """A feed with full text on."""
-    world.settings.full_text = True
-    feeds.add(world.engine, world.site.url(path), now=world.clock.now())
-
-
-def reasons(world: World) -> dict[str, int]:
-    return dict(world.ledger()[-1].reasons)
 
 
 @pytest.fixture(autouse=True)
