@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
+from processors.text import plain, words
 from stream.records import Name
 
 _TOKEN = re.compile(r"[^\W_]+")
@@ -41,9 +43,18 @@ class _Phrase(NamedTuple):
 
 def fold(text: str) -> tuple[str, ...]:
     """The words of a name, lower case, without accents or punctuation."""
-    return tuple(_folded(match.group()) for match in _TOKEN.finditer(text))
+    return tuple(folded_words(text))
 
 
+def folded_words(text: str) -> list[str]:
+    """All words of the text as names are compared."""
+    if text.isascii() or (text := plain(text)).isascii():
+        return words(text)
+    return [_folded(word) for word in _TOKEN.findall(text)]
+
+
+# The same words come again and again; this many take a few megabytes.
+@lru_cache(maxsize=16_384)
 def _folded(word: str) -> str:
     if word.isascii():
         return word.lower()
@@ -97,25 +108,48 @@ class Gazetteer:
             and any(len(other) > 1 and spelling[0] in other for other in all_)
         )
 
-    def find(self, text: str, *, headline: bool = False) -> list[Hit]:
-        """All names in the text, longest first at each place, in order."""
-        if text.isascii():
-            folded = _TOKEN.findall(text.lower())
-        else:
-            folded = [_folded(word) for word in _TOKEN.findall(text)]
+    def find(
+        self, text: str, *, headline: bool = False, folded: Sequence[str] | None = None
+    ) -> list[Hit]:
+        """All names in the text, longest first at each place, in order. `folded` is what
+        `folded_words` finds in it, where that is known."""
+        folded = folded_words(text) if folded is None else folded
         # Most sentences have no word that any name starts with: they are done here.
-        words = [] if self._begins.isdisjoint(folded) else list(_TOKEN.finditer(text))
+        starts = (
+            []
+            if self._begins.isdisjoint(folded)
+            else [at for at, word in enumerate(folded) if self._opens(word, at, folded)]
+        )
+        hits = self._spaced(text, folded, starts, headline) if starts else []
+        if not self._unspaced or text.isascii() or not _UNSPACED.search(text):
+            return hits
+        for spelling, name in self._unspaced.items():
+            start = text.find(spelling)
+            while start >= 0:
+                hits.append(Hit(name, start, start + len(spelling), False))
+                start = text.find(spelling, start + len(spelling))
+        return sorted(hits, key=lambda hit: hit.start)
+
+    def _opens(self, word: str, at: int, folded: Sequence[str]) -> bool:
+        """Can a name begin with this word, or be it and the next one ("Ha Noi")?"""
+        if word in self._by_first:
+            return True
+        return word in self._begins and "".join(folded[at : at + 2]) in self._whole
+
+    def _spaced(
+        self, text: str, folded: Sequence[str], starts: Sequence[int], headline: bool
+    ) -> list[Hit]:
+        """Names of words that are set apart, where they may begin."""
+        words = list(_TOKEN.finditer(text))
         hits: list[Hit] = []
-        at = 0
-        while at < len(words):
-            step = 1
-            if folded[at] not in self._begins:
-                at += 1
+        done = 0
+        for at in starts:
+            if at < done:
                 continue
             if at + 1 < len(words) and (joined := folded[at] + folded[at + 1]) in self._whole:
                 # "Ha Noi" for "Hanoi".
                 hits.append(Hit(self._whole[joined], words[at].start(), words[at + 1].end(), False))
-                at += 2
+                done = at + 2
                 continue
             for tokens, name, partial in self._by_first.get(folded[at], ()):
                 size = len(tokens)
@@ -131,14 +165,8 @@ class Gazetteer:
                 if hits and hits[-1].start == start and hits[-1].end > end:
                     break
                 hits.append(Hit(name, start, end, partial))
-                step = size
-            at += step
-        for spelling, name in () if text.isascii() else self._unspaced.items():
-            start = text.find(spelling)
-            while start >= 0:
-                hits.append(Hit(name, start, start + len(spelling), False))
-                start = text.find(spelling, start + len(spelling))
-        return sorted(hits, key=lambda hit: hit.start) if self._unspaced else hits
+                done = at + size
+        return hits
 
 
 def _belongs_to_another(text: str, end: int) -> bool:

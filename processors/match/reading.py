@@ -9,8 +9,17 @@ from datetime import date
 from typing import NamedTuple
 
 from processors.match import crowd
-from processors.match.naming import UNCONFIRMED, Gazetteer
-from processors.text import Span, mentioned_dates, sentence_spans, terms
+from processors.match.naming import UNCONFIRMED, Gazetteer, folded_words
+from processors.text import (
+    MAX_TERM,
+    MONTHS,
+    STOP,
+    Span,
+    mentioned_dates,
+    plain,
+    sentence_spans,
+    terms,
+)
 
 # A piece that comes to an event only after 8,000 characters is not about it.
 MAX_READ = 8_000
@@ -27,7 +36,9 @@ OPENING = (0.6, 0.4, 0.25)
 BEGINNING = 6
 
 
-_DIGIT = re.compile(r"\d")
+# Only beside these or the name of a month a number is a day.
+_MONTH_NAMES = frozenset(MONTHS)
+_NUMERIC_DAY = re.compile(r"\d[-/.年月]")
 _NO_WORDS: frozenset[str] = frozenset()
 
 
@@ -109,23 +120,32 @@ def read(title: str, text: str, gazetteer: Gazetteer, published: date | None) ->
     for span in spans:
         ranks.append(rank)
         rank += span.text.count(" ") + 1 >= MIN_WORDS or not span.text.isascii()
+    named = folded_words(title[:MAX_READ])
     mentions = [
         Mention(hit.name, -1, title[hit.start : hit.end], hit.partial)
-        for hit in gazetteer.find(title[:MAX_READ], headline=True)
+        for hit in gazetteer.find(title[:MAX_READ], headline=True, folded=named)
     ]
+    days: list[tuple[int, date]] = []
+    words: list[frozenset[str]] = []
     for number, span in enumerate(spans):
-        mentions += [
-            Mention(hit.name, number, span.text[hit.start : hit.end], hit.partial)
-            for hit in gazetteer.find(span.text)
-        ]
-    days = []
-    for number, span in enumerate(spans):
-        if _DIGIT.search(span.text):
-            days += [(number, found.day) for found in mentioned_dates(span.text, published)]
-    words = [
+        sentence = span.text
+        bare = sentence if sentence.isascii() else plain(sentence)
+        folded = folded_words(bare)
+        for hit in gazetteer.find(sentence, folded=folded):
+            said = sentence[hit.start : hit.end]
+            mentions.append(Mention(hit.name, number, said, hit.partial))
+        if not _MONTH_NAMES.isdisjoint(folded) or _NUMERIC_DAY.search(sentence):
+            days += [(number, found.day) for found in mentioned_dates(sentence, published)]
         # One more than the beginning: it moves up when a sentence before it is taken out.
-        frozenset(terms(span.text)) if rank <= BEGINNING else _NO_WORDS
-        for span, rank in zip(spans, ranks, strict=True)
-    ]
-    words.append(frozenset(terms(title[:MAX_READ])))
+        words.append(_terms(bare, folded) if ranks[number] <= BEGINNING else _NO_WORDS)
+    words.append(_terms(title[:MAX_READ], named))
     return Reading(title, spans, ranks, mentions, words, days, bool(spans))
+
+
+def _terms(text: str, folded: list[str]) -> frozenset[str]:
+    """What `terms` finds. In most sentences that is what names are looked for in as well."""
+    if not text.isascii():
+        return frozenset(terms(text))
+    longest = max(map(len, folded), default=0)
+    found = frozenset(folded).difference(STOP)
+    return found if longest <= MAX_TERM else frozenset(w for w in found if len(w) <= MAX_TERM)
