@@ -102,11 +102,13 @@ _MONTH_WORD = "|".join(sorted(MONTHS, key=len, reverse=True))
 _DAY = r"\d{1,2}"
 _YEAR = r"(?:19|20)\d\d"
 _TH = "(?:st|nd|rd|th)?"
+# What every one of the four begins with, first: nothing else is tried elsewhere.
 _DATES = re.compile(
+    r"(?=[\dJFMASOND])(?:"
     rf"(?<!\d)(?P<y1>{_YEAR})[-/.年]\s?(?P<m1>{_DAY})[-/.月]\s?(?P<d1>{_DAY})(?!\d)"
     rf"|(?<!\d)(?P<m2>{_DAY})月(?P<d2>{_DAY})日"
     rf"|\b(?P<d3>{_DAY}){_TH}(?: of)? (?P<m3>{_MONTH_WORD})\b\.?,?(?: (?P<y3>{_YEAR})\b)?"
-    rf"|\b(?P<m4>{_MONTH_WORD})\b\.? (?P<d4>{_DAY}){_TH}\b(?!:)(?:,? (?P<y4>{_YEAR})\b)?",
+    rf"|\b(?P<m4>{_MONTH_WORD})\b\.? (?P<d4>{_DAY}){_TH}\b(?!:)(?:,? (?P<y4>{_YEAR})\b)?)",
     re.IGNORECASE,
 )
 

@@ -115,11 +115,7 @@ class Gazetteer:
         `folded_words` finds in it, where that is known."""
         folded = folded_words(text) if folded is None else folded
         # Most sentences have no word that any name starts with: they are done here.
-        starts = (
-            []
-            if self._begins.isdisjoint(folded)
-            else [at for at, word in enumerate(folded) if self._opens(word, at, folded)]
-        )
+        starts = [] if self._begins.isdisjoint(folded) else self._starts(folded)
         hits = self._spaced(text, folded, starts, headline) if starts else []
         if not self._unspaced or text.isascii() or not _UNSPACED.search(text):
             return hits
@@ -130,11 +126,19 @@ class Gazetteer:
                 start = text.find(spelling, start + len(spelling))
         return sorted(hits, key=lambda hit: hit.start)
 
-    def _opens(self, word: str, at: int, folded: Sequence[str]) -> bool:
-        """Can a name begin with this word, or be it and the next one ("Ha Noi")?"""
-        if word in self._by_first:
-            return True
-        return word in self._begins and "".join(folded[at : at + 2]) in self._whole
+    def _starts(self, folded: Sequence[str]) -> list[int]:
+        """Numbers of the words where all words of a name stand."""
+        begins, found = self._begins, list[int]()
+        for at, word in enumerate(folded):
+            if word in begins and (
+                "".join(folded[at : at + 2]) in self._whole
+                or any(
+                    len(tokens) == 1 or tuple(folded[at : at + len(tokens)]) == tokens
+                    for tokens, _, _ in self._by_first.get(word, ())
+                )
+            ):
+                found.append(at)
+        return found
 
     def _spaced(
         self, text: str, folded: Sequence[str], starts: Sequence[int], headline: bool

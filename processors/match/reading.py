@@ -134,12 +134,23 @@ def read(title: str, text: str, gazetteer: Gazetteer, published: date | None) ->
         for hit in gazetteer.find(sentence, folded=folded):
             said = sentence[hit.start : hit.end]
             mentions.append(Mention(hit.name, number, said, hit.partial))
-        if not _MONTH_NAMES.isdisjoint(folded) or _NUMERIC_DAY.search(sentence):
+        if _dated(folded) or _NUMERIC_DAY.search(sentence):
             days += [(number, found.day) for found in mentioned_dates(sentence, published)]
         # One more than the beginning: it moves up when a sentence before it is taken out.
         words.append(_terms(bare, folded) if ranks[number] <= BEGINNING else _NO_WORDS)
     words.append(_terms(title[:MAX_READ], named))
     return Reading(title, spans, ranks, mentions, words, days, bool(spans))
+
+
+def _dated(folded: list[str]) -> bool:
+    """Does a number stand beside a month? ("3 May", "3rd of May", "May 3")"""
+    if _MONTH_NAMES.isdisjoint(folded):
+        return False
+    return any(
+        word in _MONTH_NAMES
+        and any(one[:1].isdigit() for one in folded[max(0, at - 2) : at + 2])
+        for at, word in enumerate(folded)
+    )
 
 
 def _terms(text: str, folded: list[str]) -> frozenset[str]:
