@@ -44,7 +44,7 @@ STEPS = (
     Step("cosines to all events", "matching", ((match_signals, "near"),)),
     Step("compares with likely events", "matching", ((Judge, "_judged"),)),
     Step("gives reasons", "matching", ((Judge, "_decision"),)),
-    Step("everything else", "matching", ((Judge, "kept"),)),
+    Step("everything else", "matching", ((Judge, "kept_all"),)),
 )
 
 

@@ -116,7 +116,7 @@ def collect(
 ) -> Rows:
     table = table_of(task.definitions, encoder)
     vectors = np.stack(vectors_of(articles, encoder))
-    near = [signals.near(v, table, background) for v in vectors]
+    near = signals.near(vectors, table, background)
     days: list[date | None] = [published_day(a) for a in articles]
     readings = [
         read(a.title, a.text, table.gazetteer, day) for a, day in zip(articles, days, strict=True)

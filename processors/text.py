@@ -304,7 +304,7 @@ def day_distance(day: date, starts: date | None, ends: date | None) -> int:
 
 def plain(text: str) -> str:
     """The same, as long as it was, with typographic quotes, dashes and spaces as ASCII has them.
-    They are part of no word: it has the same words, and mostly nothing is left that is not ASCII."""
+    They are part of no word: the words stay, and mostly nothing is left that is not ASCII."""
     for sign, instead in _TYPOGRAPHIC:
         text = text.replace(sign, instead)
     return text

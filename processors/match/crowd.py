@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from processors.match.similarity import Groups, groups
 from processors.text import sentences, terms
 from stream.records import Definition
 
@@ -29,13 +30,6 @@ STRANGER_MEANT, STRANGER_TOLD = 0.45, 0.06
 BEGINNING = 6
 
 
-class Holders(NamedTuple):
-    """The events that use a word, and its weight in each."""
-
-    events: NDArray[np.int64]
-    weights: NDArray[np.float64]
-
-
 class Standing(NamedTuple):
     """How an article stands to all events: the rival of each is the first or the second."""
 
@@ -47,16 +41,35 @@ class Standing(NamedTuple):
     def lead(self, index: int) -> float:
         """By how much this event is ahead of all others and of a stranger (negative: behind)."""
         rival = self.second if index == self.leader else self.first
-        return round(float(self.scores[index]) - rival, 4)
+        return round(self.scores.item(index) - rival, 4)
+
+    def leads(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The same of many, not rounded."""
+        rivals = np.where(indices == self.leader, self.second, self.first)
+        return np.asarray(self.scores[indices] - rivals)
 
 
 class Crowd(NamedTuple):
     """What all events say, for comparing an article with each of them at once."""
 
-    centres: NDArray[np.float32]  # one row an event: the mean of its examples
+    known_by: Groups  # rows of the matrix of vectors: its examples, or its title
+    scale: NDArray[np.float64]  # 1 / the length of the sum of these rows, by event
     rarity: Mapping[str, float]  # word -> weight
     unheard: float  # the weight of a word that no event uses
-    holders: Mapping[str, Holders]  # by word
+    number: Mapping[str, int]  # of the words that are used, in alphabetical order
+    profiles: Sequence[Mapping[str, float]]  # by event: the weight of each of its words
+    # The same by word: those of word w stand from `starts[w]` to `starts[w + 1]`.
+    starts: NDArray[np.int64]
+    events: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+class Heard(NamedTuple):
+    """What an article shares with each event: `shared / length` is a cosine of tf-idf."""
+
+    words: Mapping[str, int]
+    shared: NDArray[np.float64]
+    square: float  # of the length
 
 
 def counts(title: Iterable[str], beginning: Sequence[Iterable[str]]) -> Counter[str]:
@@ -67,29 +80,48 @@ def counts(title: Iterable[str], beginning: Sequence[Iterable[str]]) -> Counter[
     return found
 
 
-def gather(definitions: Sequence[Definition], centres: Sequence[NDArray[np.float32]]) -> Crowd:
-    """`centres[i]` belongs to `definitions[i]`; they need not be of length 1."""
+def gather(
+    definitions: Sequence[Definition],
+    known_by: Sequence[Sequence[int]],
+    matrix: NDArray[np.float64],
+) -> Crowd:
+    """`known_by[i]` are the rows of `matrix` whose mean stands for `definitions[i]`."""
     texts = [_texts(one) for one in definitions]
     heard = Counter(word for own in texts for word in set().union(*own))
     size = len(definitions)
     rarity = {word: math.log((size + 1) / (n + 0.5)) for word, n in heard.items()}
     unheard = math.log((size + 1) / 0.5)
-    holders: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for number, own in enumerate(texts):
-        profile: dict[str, float] = defaultdict(float)
-        for text in own:
-            for word, weight in _weighed(text, rarity, unheard).items():
-                profile[word] += weight
-        length = math.sqrt(math.fsum(w * w for w in profile.values())) or 1.0
+    number = {word: n for n, word in enumerate(sorted(heard))}
+    profiles = [_profile(own, rarity, unheard) for own in texts]
+    holders: list[list[tuple[int, float]]] = [[] for _ in number]
+    for event, profile in enumerate(profiles):
         for word, weight in profile.items():
-            holders[word].append((number, weight / length))
-    rows = [c / (float(np.linalg.norm(c)) or 1.0) for c in centres]
-    matrix = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
-    packed = {
-        word: Holders(np.array([n for n, _ in held]), np.array([weight for _, weight in held]))
-        for word, held in holders.items()
-    }
-    return Crowd(matrix, rarity, unheard, packed)
+            holders[number[word]].append((event, weight))
+    ends = np.cumsum([len(held) for held in holders], dtype=np.int64)
+    lengths = [float(np.linalg.norm(matrix[rows].sum(axis=0))) or 1.0 for rows in known_by]
+    return Crowd(
+        groups(known_by),
+        1 / np.array(lengths),
+        rarity,
+        unheard,
+        number,
+        profiles,
+        np.concatenate([np.zeros(1, dtype=np.int64), ends]),
+        np.array([event for held in holders for event, _ in held], dtype=np.int64),
+        np.array([weight for held in holders for _, weight in held]),
+    )
+
+
+def _profile(
+    texts: Sequence[Mapping[str, int]], rarity: Mapping[str, float], unheard: float
+) -> dict[str, float]:
+    """The words of an event, of length 1."""
+    found: dict[str, float] = defaultdict(float)
+    for text in texts:
+        for word, weight in _weighed(text, rarity, unheard).items():
+            found[word] += weight
+    length = math.sqrt(math.fsum(w * w for w in found.values())) or 1.0
+    return {word: weight / length for word, weight in found.items()}
 
 
 def _texts(definition: Definition) -> list[Counter[str]]:
@@ -108,43 +140,76 @@ def _weighed(
     words: Mapping[str, int], rarity: Mapping[str, float], unheard: float
 ) -> dict[str, float]:
     """tf-idf of length 1."""
-    found = {w: (1 + math.log(n)) * rarity.get(w, unheard) for w, n in words.items()}
+    found = {w: _often(n) * rarity.get(w, unheard) for w, n in words.items()}
     length = math.sqrt(math.fsum(x * x for x in found.values())) or 1.0
     return {word: x / length for word, x in found.items()}
 
 
-def meant(vector: NDArray[np.float32], crowd: Crowd) -> NDArray[np.float64]:
-    """Cosine of the article and each event. Rounded: the last digits depend on the machine."""
-    found = np.asarray(crowd.centres @ vector, dtype=np.float64)
-    return np.around(found, 4)
+def meant(cosines: NDArray[np.float64], crowd: Crowd) -> NDArray[np.float64]:
+    """Cosine of the article and each event, from those with the rows of the matrix."""
+    rows, starts = crowd.known_by
+    found = cosines[rows]
+    if len(rows) > len(starts):
+        found = np.add.reduceat(found, starts)
+    return np.round(found * crowd.scale, 4)
 
 
-def told(words: Mapping[str, int], crowd: Crowd) -> NDArray[np.float64]:
-    """How far the article and each event say the same in rare words, 0 to 1."""
+def hear(words: Mapping[str, int], crowd: Crowd) -> Heard:
+    """Of the words of an article (see `counts`)."""
+    weighed = {word: _often(n) * crowd.rarity.get(word, crowd.unheard) for word, n in words.items()}
+    return Heard(words, _spread(weighed, crowd), math.fsum([w * w for w in weighed.values()]))
+
+
+def instead(heard: Heard, words: Mapping[str, int], crowd: Crowd) -> Heard:
+    """The same for an article that differs a little: only the words that differ are looked at."""
+    before, square, more = heard.words, [heard.square], dict[str, float]()
+    for word in sorted(before.keys() | words.keys()):
+        was, now = before.get(word, 0), words.get(word, 0)
+        if was != now:
+            rare = crowd.rarity.get(word, crowd.unheard)
+            square.append((_often(now) * rare) ** 2 - (_often(was) * rare) ** 2)
+            more[word] = (_often(now) - _often(was)) * rare
+    return Heard(words, heard.shared + _spread(more, crowd), math.fsum(square))
+
+
+def _often(count: int) -> float:
+    return 1 + math.log(count) if count else 0.0
+
+
+def _spread(weighed: Mapping[str, float], crowd: Crowd) -> NDArray[np.float64]:
+    """By event: the weights of the words that it uses, times their weights in it."""
     # Always in the same order, so that the sums are the same to the last digit.
-    weighed = sorted(_weighed(words, crowd.rarity, crowd.unheard).items())
-    held = [(found, weight) for word, weight in weighed if (found := crowd.holders.get(word))]
-    if not held:
-        return np.zeros(len(crowd.centres))
-    events = np.concatenate([found.events for found, _ in held])
-    shares = np.concatenate([found.weights for found, _ in held])
-    shares *= np.repeat([weight for _, weight in held], [len(found.events) for found, _ in held])
-    return np.round(np.bincount(events, shares, minlength=len(crowd.centres)), 4)
+    known = sorted([(n, word) for word in weighed if (n := crowd.number.get(word)) is not None])
+    numbers = np.array([n for n, _ in known], dtype=np.int64)
+    starts = crowd.starts[numbers]
+    sizes = crowd.starts[numbers + 1] - starts
+    ends = np.cumsum(sizes)
+    total = int(ends[-1]) if known else 0
+    rows = np.arange(total) + np.repeat(starts - ends + sizes, sizes)
+    shares = crowd.weights[rows] * np.repeat([weighed[word] for _, word in known], sizes)
+    found = np.bincount(crowd.events[rows], shares, minlength=len(crowd.scale))
+    return found.astype(np.float64, copy=False)  # numbers of nothing at all are whole ones
+
+
+def told(heard: Heard) -> NDArray[np.float64]:
+    """How far the article and each event say the same in rare words, 0 to 1."""
+    length = math.sqrt(max(heard.square, 0.0)) or 1.0
+    return np.round(heard.shared / length, 4)
 
 
 def standing(scores: NDArray[np.float64], stranger: float) -> Standing:
     """Of at least one event. The stranger is a rival of each."""
     leader = int(scores.argmax())
-    others = max(scores[:leader].max(initial=stranger), scores[leader + 1 :].max(initial=stranger))
-    return Standing(scores, leader, max(stranger, float(scores[leader])), float(others))
+    second = float(np.partition(scores, -2)[-2]) if len(scores) > 1 else stranger
+    return Standing(scores, leader, max(stranger, scores.item(leader)), max(stranger, second))
 
 
-def shared(words: Mapping[str, int], crowd: Crowd, index: int) -> list[str]:
+def shared(heard: Heard, crowd: Crowd, index: int) -> list[str]:
     """Words that speak most for this event, the weightiest first."""
-    weighed = _weighed(words, crowd.rarity, crowd.unheard)
+    profile = crowd.profiles[index]
     found = [
-        (weight * float(held.weights[held.events == index][0]), word)
-        for word, weight in weighed.items()
-        if (held := crowd.holders.get(word)) is not None and index in held.events
+        (_often(n) * crowd.rarity[word] * profile[word], word)
+        for word, n in heard.words.items()
+        if word in profile
     ]
     return [word for _, word in sorted(found, key=lambda pair: (-pair[0], pair[1]))]

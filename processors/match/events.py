@@ -59,7 +59,7 @@ class EventTable(NamedTuple):
 
     events: list[Event]
     gazetteer: Gazetteer
-    matrix: NDArray[np.float32]
+    matrix: NDArray[np.float64]
     layout: Layout
     holders: Mapping[int, Sequence[int]]  # name -> events that have it
     model: str
@@ -72,25 +72,24 @@ def build(
     """Definitions (each with its vectors, all of one model) in order of id."""
     gazetteer = Gazetteer()
     events: list[Event] = []
-    rows: list[NDArray[np.float32]] = []
+    rows: list[NDArray[np.float64]] = []
     for definition in sorted(definitions, key=lambda one: one.id):
         own = vectors[definition.id]
         parts = _parts(definition, own, len(rows))
         for raw in [*own.description, *own.examples]:
-            rows.append(np.frombuffer(raw, "<f2").astype(np.float32))
+            rows.append(np.frombuffer(raw, "<f2").astype(np.float64))
         events.append(_event(definition, parts, gazetteer))
     holders: dict[int, list[int]] = defaultdict(list)
     for number, event in enumerate(events):
         for known in event.all_names:
             holders[known].append(number)
     linked = _linked(events, holders)
-    matrix = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
+    matrix = np.stack(rows) if rows else np.zeros((0, 0))
     model = next(iter(vectors.values())).model if vectors else ""
     crowd = None
     if sum(not one.listed for one in linked) >= CROWD:
         known_by = [one.parts.positive or [one.parts.title] for one in linked]
-        centres = [matrix[rows_].mean(axis=0) for rows_ in known_by]
-        crowd = gather([one.definition for one in linked], centres)
+        crowd = gather([one.definition for one in linked], known_by, matrix)
     layout = lay_out([one.parts for one in linked])
     return EventTable(linked, gazetteer, matrix, layout, dict(holders), model, crowd)
 

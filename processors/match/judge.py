@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -11,10 +13,11 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from processors.match import decision, signals
+from processors.match.bounds import Bounds
 from processors.match.decision import Decider
 from processors.match.events import Event, EventTable
 from processors.match.reading import Reading, read
-from processors.match.room import room
+from processors.match.room import clearly, room
 from processors.match.settings import MatchSettings
 from processors.match.signals import Near, Said
 from processors.match.words import Wordings, notes, wordings
@@ -31,6 +34,9 @@ TITLE_CHARS = 60
 # With more events than this only those with any sign of life are looked at closely.
 ALL_UP_TO = 24
 NEAREST = 16
+# Articles in one product with all vectors of the events: it takes a tenth of what so many take, and
+# half as much memory as this times the vectors of 1,000 events is of no account.
+TOGETHER = 64
 # Names reported with a decision; more are not read.
 MAX_SHARED = 12
 
@@ -48,20 +54,19 @@ class _Judged(NamedTuple):
     score: float
 
 
-class _Read(NamedTuple):
+class _Read:
     """An article as it is judged."""
 
-    reading: Reading
-    said: Said
-    vector: Vector
-    near: Near
-    day: date | None
-    lang: str | None
-    # By whether the event lists its people or places, and is given in another language.
-    regimes: dict[tuple[bool, bool], str]
-    spoken: Wordings
-    shorter: dict[int, _Read]  # without that sentence; filled when asked for
-    reread: bool = False  # whether those were encoded again
+    def __init__(
+        self, reading: Reading, said: Said, near: Near, day: date | None, lang: str | None
+    ) -> None:
+        self.reading, self.said, self.near, self.day, self.lang = reading, said, near, day, lang
+        self.shorter: dict[int, _Read] = {}  # without that sentence; filled when asked for
+        self.reread = False  # whether those were encoded again
+
+    @cached_property
+    def spoken(self) -> Wordings:
+        return wordings(self.reading)
 
 
 class Judge:
@@ -72,13 +77,27 @@ class Judge:
         self._decider = decider
         self._settings = settings
         self._languages = [written_in(one.definition, settings.language) for one in table.events]
+        self._bounds = Bounds(table, decider, self._regime)
+        self._regimes: dict[tuple[str | None, bool, bool, bool], str] = {}
+        self._clear: dict[tuple[int, str], dict[str, float]] = {}
 
     def kept(self, article: Article, vector: Vector) -> list[Decision]:
         """The decisions worth storing: yes, likely enough, or the best rival of such a one."""
+        return self.kept_all([(article, vector)])[0]
+
+    def kept_all(self, articles: Sequence[tuple[Article, Vector]]) -> list[list[Decision]]:
+        """The same of each: what one is about does not depend on those beside it."""
         if not self.table.events:
-            return []
-        read_, judged, wanted = self._judge(article, vector, self._settings.keep)
-        return [self._decision(one, judged, read_) for one in judged if one.at in wanted]
+            return [[] for _ in articles]
+        keep = self._settings.keep
+        whole = keep == 0.0 or len(self.table.events) <= ALL_UP_TO
+        found = []
+        for start in range(0, len(articles), TOGETHER):
+            for read_ in self._read(articles[start : start + TOGETHER]):
+                judged, wanted = self._judged(read_, keep, briefly=True)
+                chosen = [one for one in judged if wanted(one)]
+                found.append([self._decision(one, judged, read_, whole=whole) for one in chosen])
+        return found
 
     def all(
         self,
@@ -95,73 +114,105 @@ class Judge:
         each of its sentences; otherwise the vector is taken as given."""
         if not self.table.events:
             return []
-        read_, judged, wanted = self._judge(article, vector, floor)
+        (read_,) = self._read([(article, vector)])
+        judged, wanted = self._judged(read_, floor)
         if encode is not None:
-            read_ = self._reread(article, read_, encode)
-        return [self._decision(one, judged, read_, full=one.at in wanted) for one in judged]
+            self._reread(article, read_, encode)
+        whole = len(judged) == len(self.table.events)
+        return [self._decision(one, judged, read_, whole=whole, full=wanted(one)) for one in judged]
 
-    def _judge(
-        self, article: Article, vector: Vector, floor: float
-    ) -> tuple[_Read, list[_Judged], set[int]]:
-        """All that was looked at, the most probable first, and which deserve their reasons."""
-        read_ = self._read(article, vector)
-        judged = self._judged(read_, everything=floor == 0.0)
-        wanted = {one.at for one in judged if decision.probability(one.score) >= floor}
-        if wanted:
-            wanted |= {one.at for one in judged[:2]}
-        return read_, judged, wanted
+    def _read(self, articles: Sequence[tuple[Article, Vector]]) -> list[_Read]:
+        vectors = np.stack([vector for _, vector in articles])
+        near = signals.near(vectors, self.table, self._decider.file.background)
+        found = []
+        for (article, _), close in zip(articles, near, strict=True):
+            day = published_day(article)
+            reading = read(article.title, article.text, self.table.gazetteer, day)
+            said = signals.said(reading, self.table)
+            found.append(_Read(reading, said, close, day, article.lang))
+        return found
 
-    def _read(self, article: Article, vector: Vector) -> _Read:
-        day = published_day(article)
-        reading = read(article.title, article.text, self.table.gazetteer, day)
-        return _Read(
-            reading,
-            signals.said(reading, self.table),
-            vector,
-            signals.near(vector, self.table, self._decider.file.background),
-            day,
-            article.lang,
-            self._regimes(article.lang, reading),
-            wordings(reading),
-            {},
-        )
-
-    def _regimes(self, lang: str | None, reading: Reading) -> dict[tuple[bool, bool], str]:
-        crowded, has_body = self.table.crowd is not None, reading.has_body
-        return {
-            (listed, foreign): self._decider.regime(
-                lang, has_body=has_body, listed=listed, crowded=crowded, foreign=foreign
+    def _regime(self, number: int, lang: str | None, has_body: bool) -> str:
+        listed = self.table.events[number].listed
+        foreign = bool(lang) and lang not in self._languages[number]
+        key = lang, has_body, listed, foreign
+        if key not in self._regimes:
+            self._regimes[key] = self._decider.regime(
+                lang,
+                has_body=has_body,
+                listed=listed,
+                crowded=self.table.crowd is not None,
+                foreign=foreign,
             )
-            for listed in (False, True)
-            for foreign in (False, True)
-        }
+        return self._regimes[key]
 
-    def _regime(self, number: int, article: _Read) -> str:
-        foreign = bool(article.lang) and article.lang not in self._languages[number]
-        return article.regimes[self.table.events[number].listed, foreign]
-
-    def _reread(self, article: Article, read_: _Read, encode: Encode) -> _Read:
+    def _reread(self, article: Article, read_: _Read, encode: Encode) -> None:
         """Read the article again without each of its sentences, as the encoder sees it then."""
         spans = read_.reading.sentences[:REREAD]
         cut = [
             article.text[: one.start] + article.text[one.start + len(one.text) :] for one in spans
         ]
         vectors = encode([(article.title, text) for text in cut])
-        for number, (text, vector) in enumerate(zip(cut, vectors, strict=True)):
-            read_.shorter[number] = self._read(structs.replace(article, text=text), vector)
-        return read_._replace(reread=True)
+        texts = [structs.replace(article, text=text) for text in cut]
+        if texts:
+            again = self._read(list(zip(texts, vectors, strict=True)))
+            read_.shorter = dict(enumerate(again))
+        read_.reread = True
 
-    def _judged(self, article: _Read, *, everything: bool) -> list[_Judged]:
+    def _judged(
+        self, article: _Read, floor: float, *, briefly: bool = False
+    ) -> tuple[list[_Judged], Callable[[_Judged], bool]]:
+        """All that was looked at, the most probable first, and which deserve their reasons: those
+        that reach the floor, and the first two where one does. Briefly: only these are judged
+        for certain."""
         count = len(self.table.events)
-        numbers = (
-            range(count) if everything or count <= ALL_UP_TO else sorted(self._plausible(article))
+        if floor == 0.0 or count <= ALL_UP_TO:
+            numbers = list(range(count))
+        else:
+            numbers = sorted(self._plausible(article))
+        if briefly and floor > 0.0:
+            found = self._likely(numbers, article, decision.logit(floor) if floor < 1 else math.inf)
+        else:
+            found = [self._score(number, article) for number in numbers]
+        found.sort(key=lambda one: (-one.score, one.at))
+        some = any(decision.probability(one.score) >= floor for one in found)
+        first = {one.at for one in found[:2]} if some else set[int]()
+        return found, lambda one: one.at in first or decision.probability(one.score) >= floor
+
+    def _likely(self, numbers: Sequence[int], article: _Read, floor: float) -> list[_Judged]:
+        """Of these events all that may score so much, and when one does the best two."""
+        bounds = self._bound(numbers, article, floor)
+        ranked = sorted(zip(bounds, numbers, strict=True), reverse=True)
+        found: list[_Judged] = []
+        enough = floor
+        for bound, number in ranked:
+            if bound < enough:
+                scores = sorted([one.score for one in found], reverse=True)[:2]
+                if not scores or scores[0] < floor:
+                    break
+                # One that is kept has its best rival beside it, however unlikely.
+                if len(scores) == 2:
+                    enough = scores[1]
+                    if bound < enough:
+                        break
+            found.append(self._score(number, article))
+        return found
+
+    def _bound(self, numbers: Sequence[int], article: _Read, floor: float) -> list[float]:
+        return self._bounds.of(
+            numbers,
+            article.near,
+            article.said,
+            article.day,
+            floor,
+            lang=article.lang,
+            has_body=article.reading.has_body,
+            dated=bool(article.reading.days),
         )
-        found = [self._score(number, article) for number in numbers]
-        return sorted(found, key=lambda one: (-one.score, one.at))
 
     def _score(self, number: int, article: _Read) -> _Judged:
         event = self.table.events[number]
-        regime = self._regime(number, article)
+        regime = self._regime(number, article.lang, article.reading.has_body)
         values = signals.dense(number, self.table, article.near)
         values |= signals.lexical(number, self.table, article.reading, article.said, article.day)
         if regime == "unread":
@@ -176,12 +227,18 @@ class Judge:
         return found.union(*(self.table.holders[name] for name in article.said.anywhere))
 
     def _decision(
-        self, one: _Judged, judged: Sequence[_Judged], article: _Read, *, full: bool = True
+        self,
+        one: _Judged,
+        judged: Sequence[_Judged],
+        article: _Read,
+        *,
+        whole: bool,
+        full: bool = True,
     ) -> Decision:
-        """With its reasons, or without them."""
+        """With its reasons, or without them. `whole`: every event was looked at."""
         event = self.table.events[one.at]
         rival = next((other for other in judged[:2] if other.at != one.at), None)
-        if rival and len(judged) < len(self.table.events):
+        if rival and not whole:
             # Of events that were not looked at only this is known: they are less likely.
             rival = rival if decision.probability(rival.score) >= self._settings.keep else None
         chance = decision.probability(one.score)
@@ -202,36 +259,48 @@ class Judge:
             calibrated=self._decider.calibrated,
         )
         if full:
-            regime = self._regime(one.at, article)
-            about = (event, self.table, article.reading, article.spoken, article.day, regime)
-            # What counts nothing in this regime is no reason.
-            silent = [name for name in RIVALRY if not one.contributions[name]]
-            said = notes(one.values | dict.fromkeys(silent, 0.0), *about)
-            if "examples" in said and regime != "unread":
-                said["examples"] = f"close to the example “{self._nearest(event, article)}”"
-            more = dict[str, float]()
-            if not found.matched:
-                found.gap = round(decision.logit(self._settings.threshold) - one.score, 4)
-                more = room(one.values, one.contributions, event, self._decider, regime)
-            found.signals = [
-                Signal(
-                    name=name,
-                    value=round(value, 4) if (value := one.values[name]) else 0.0,
-                    contribution=part,
-                    note=said.get(name, ""),
-                    room=more.get(name, 0.0),
-                )
-                for name, part in one.contributions.items()
-            ]
-            found.sentence = self._sentence(one, article)
-            found.shared = _shared(article.reading, event.all_names)
+            self._explain(found, one, article)
         return found
 
-    def _nearest(self, event: Event, article: _Read) -> str:
+    def _explain(self, found: Decision, one: _Judged, article: _Read) -> None:
+        """Give the decision its reasons."""
+        event, reading = self.table.events[one.at], article.reading
+        regime = self._regime(one.at, article.lang, reading.has_body)
+        # What counts nothing in this regime is no reason.
+        silent = [name for name in RIVALRY if not one.contributions[name]]
+        values = one.values | dict.fromkeys(silent, 0.0)
+        said = notes(
+            values, one.at, self.table, reading, article.said, article.spoken, article.day, regime
+        )
+        if "examples" in said and regime != "unread":
+            said["examples"] = f"close to the example “{self._nearest(one.at, article)}”"
+        more: Mapping[str, float] = {}
+        if not found.matched:
+            found.gap = round(decision.logit(self._settings.threshold) - one.score, 4)
+            more = room(one.contributions, self._clearly(one.at, regime))
+        found.signals = [
+            Signal(
+                name=name,
+                value=round(value, 4) if (value := one.values[name]) else 0.0,
+                contribution=part,
+                note=said.get(name, ""),
+                room=more.get(name, 0.0),
+            )
+            for name, part in one.contributions.items()
+        ]
+        found.sentence = self._sentence(one, article)
+        found.shared = _shared(reading, event.all_names)
+
+    def _clearly(self, number: int, regime: str) -> dict[str, float]:
+        key = number, regime
+        if key not in self._clear:
+            self._clear[key] = clearly(self.table.events[number], self._decider, regime)
+        return self._clear[key]
+
+    def _nearest(self, number: int, article: _Read) -> str:
         """How the nearest example begins."""
-        near = self.table.matrix[event.parts.positive] @ article.vector
-        about = [one for one in event.definition.examples if one.about]
-        nearest = about[int(np.argmax(np.round(near, 4)))]
+        about = [one for one in self.table.events[number].definition.examples if one.about]
+        nearest = about[article.near.cosines.nearest_example(number)]
         return " ".join((nearest.title or nearest.text).split())[:TITLE_CHARS]
 
     def _sentence(self, one: _Judged, article: _Read) -> str:
@@ -263,11 +332,8 @@ class Judge:
         given: only what is read in the words can change."""
         if number not in article.shorter:
             rest = article.reading.without(number)
-            article.shorter[number] = article._replace(
-                reading=rest,
-                said=signals.said(rest, self.table),
-                regimes=self._regimes(article.lang, rest),
-            )
+            said = signals.said(rest, self.table, article.said)
+            article.shorter[number] = _Read(rest, said, article.near, article.day, article.lang)
         return article.shorter[number]
 
 

@@ -147,8 +147,7 @@ def _dated(folded: list[str]) -> bool:
     if _MONTH_NAMES.isdisjoint(folded):
         return False
     return any(
-        word in _MONTH_NAMES
-        and any(one[:1].isdigit() for one in folded[max(0, at - 2) : at + 2])
+        word in _MONTH_NAMES and any(one[:1].isdigit() for one in folded[max(0, at - 2) : at + 2])
         for at, word in enumerate(folded)
     )
 

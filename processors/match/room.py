@@ -31,20 +31,20 @@ CLEAR = {
 )
 
 
-def room(
-    values: Mapping[str, float],
-    contributions: Mapping[str, float],
-    event: Event,
-    decider: Decider,
-    regime: str,
-) -> dict[str, float]:
-    """Signal -> log-odds that it would add beyond what it does; signals that could add nothing,
-    or that this definition gives no means to, are left out."""
+def clearly(event: Event, decider: Decider, regime: str) -> dict[str, float]:
+    """Signal -> what it would contribute in a clear case; without those that this definition
+    gives no means to."""
     impossible = _impossible(event)
     clear = {name: value for name, value in CLEAR.items() if name not in impossible}
     best = decider.contributions(regime, clear)
-    found = {name: round(best[name] - contributions[name], 4) for name in clear}
-    return {name: more for name, more in found.items() if more > 0}
+    return {name: best[name] for name in clear}
+
+
+def room(contributions: Mapping[str, float], best: Mapping[str, float]) -> dict[str, float]:
+    """Signal -> log-odds that it would add beyond what it does, `best` being a clear case;
+    signals that could add nothing are left out."""
+    found = [(name, most - contributions[name]) for name, most in best.items()]
+    return {name: more for name, most in found if most > 0 and (more := round(most, 4)) > 0}
 
 
 def _impossible(event: Event) -> set[str]:

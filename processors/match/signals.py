@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.match import crowd, similarity
-from processors.match.crowd import Standing
+from processors.match.crowd import Heard, Standing
 from processors.match.events import Event, EventTable
 from processors.match.reading import Reading
 from processors.match.similarity import Similarities
@@ -54,6 +54,9 @@ UNREADABLE = DENSE | {"words", "told"}
 AMONG_MANY = ("lead", "told", "against", "inside", "outside", "apart", "days", "excluded")
 # log(1 + days) is divided by this, so that a year outside counts 1.
 YEAR = math.log1p(365)
+MOST_YEARS = 1.5
+# A description in more words than this is not expected to be told in all of them.
+ENOUGH_WORDS = 60
 
 
 class Near(NamedTuple):
@@ -69,37 +72,47 @@ class Said(NamedTuple):
     anywhere: Mapping[int, float]  # name -> how salient it is
     opening: Mapping[int, float]  # the same for what the article opens on
     first: frozenset[str]  # words of the beginning
-    standing: Standing | None  # None without a crowd
+    heard: Heard | None  # None without a crowd
+    standing: Standing | None
 
 
-def near(vector: NDArray[np.float32], table: EventTable, background: float) -> Near:
-    """To a table with at least one event."""
-    cosines = similarity.similarities(vector, table.matrix, table.layout, background)
+def near(vectors: NDArray[np.float32], table: EventTable, background: float) -> list[Near]:
+    """Of vectors, a row each, to a table with at least one event."""
+    found = similarity.similarities(vectors, table.matrix, table.layout, background)
     if table.crowd is None:
-        return Near(cosines, None)
-    return Near(cosines, crowd.standing(crowd.meant(vector, table.crowd), crowd.STRANGER_MEANT))
+        return [Near(cosines, None) for cosines in found]
+    meant = [crowd.meant(cosines.cosines, table.crowd) for cosines in found]
+    return [
+        Near(cosines, crowd.standing(one, crowd.STRANGER_MEANT))
+        for cosines, one in zip(found, meant, strict=True)
+    ]
 
 
-def said(article: Reading, table: EventTable) -> Said:
+def said(article: Reading, table: EventTable, longer: Said | None = None) -> Said:
+    """`longer` is what the article says with a sentence that is left out here."""
     anywhere, opening = article.salience()
-    standing = None
+    heard = standing = None
     if table.crowd is not None:
-        told = crowd.told(article.counts(), table.crowd)
-        standing = crowd.standing(told, crowd.STRANGER_TOLD)
-    return Said(anywhere, opening, article.beginning(), standing)
+        words = article.counts()
+        if longer is None or longer.heard is None:
+            heard = crowd.hear(words, table.crowd)
+        else:
+            heard = crowd.instead(longer.heard, words, table.crowd)
+        standing = crowd.standing(crowd.told(heard), crowd.STRANGER_TOLD)
+    return Said(anywhere, opening, article.beginning(), heard, standing)
 
 
 def dense(index: int, table: EventTable, near: Near) -> dict[str, float]:
     event, cosines = table.events[index], near.cosines
-    whole, example = cosines.whole.item(index), cosines.examples.item(index)
+    whole, example = cosines.whole(index), cosines.examples(index)
     ahead = 0.0
     if event.related:
         ahead = cosines.best.item(index) - max([cosines.best.item(i) for i in event.related])
     return {
         "meaning": whole,
-        "detail": cosines.detail.item(index) if event.definition.description else 0.0,
+        "detail": cosines.detail(index) if event.definition.description else 0.0,
         "examples": example,
-        "against": max(0.0, cosines.counter.item(index) - max(example, whole)),
+        "against": max(0.0, cosines.counter(index) - max(example, whole)),
         "ahead": max(0.0, ahead),
         "behind": max(0.0, -ahead),
         "lead": near.standing.lead(index) if near.standing else 0.0,
@@ -113,7 +126,7 @@ def lexical(
     event = table.events[index]
     return {
         **_names(event, table, said),
-        "words": _words(event, said.first),
+        "words": words(event, said.first),
         "told": said.standing.lead(index) if said.standing else 0.0,
         **_dates(event, article, published),
         # A report may look back, but names what came later only by chance.
@@ -147,10 +160,20 @@ _NAMELESS = dict.fromkeys(
 )
 
 
-def _words(event: Event, first: frozenset[str]) -> float:
+def words(event: Event, first: frozenset[str]) -> float:
     if not first or not event.words:
         return 0.0
-    return len(first & event.words) / math.sqrt(len(first) * min(len(event.words), 60))
+    return len(first & event.words) / math.sqrt(len(first) * min(len(event.words), ENOUGH_WORDS))
+
+
+def most_words(first: frozenset[str]) -> float:
+    """The most that `words` can be with any event."""
+    return max(1.0, math.sqrt(len(first) / ENOUGH_WORDS))
+
+
+def years(days: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How `outside` and `apart` count days."""
+    return np.minimum(MOST_YEARS, np.log1p(days) / YEAR)
 
 
 def _rivalry(event: Event, table: EventTable, said: Said) -> dict[str, float]:
@@ -188,10 +211,10 @@ def _dates(event: Event, article: Reading, published: date | None) -> dict[str, 
     if published is not None and window:
         distance = day_distance(published, event.starts, event.ends)
         found["inside"] = 1.0 if distance == 0 else 0.0
-        found["outside"] = min(1.5, math.log1p(distance) / YEAR)
+        found["outside"] = min(MOST_YEARS, math.log1p(distance) / YEAR)
     elif published is not None and event.example_days:
         distance = day_distance(published, event.example_days[0], event.example_days[-1])
-        found["apart"] = min(1.5, math.log1p(distance) / YEAR)
+        found["apart"] = min(MOST_YEARS, math.log1p(distance) / YEAR)
     if window and article.days:
         within = [day_distance(day, event.starts, event.ends) == 0 for _, day in article.days]
         found["days"] = 1.0 if any(within) else -1.0

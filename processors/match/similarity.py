@@ -1,7 +1,13 @@
-"""How near an article is to every event at once."""
+"""How near an article is to every event at once.
+
+Vectors come as float16 and are multiplied as float64: every product and every sum of them is
+exact, so a cosine is the same to the last digit on any machine and in a batch of any size. A
+batch reads the matrix once, which is most of what a product costs.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,10 +16,6 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-# Behind the cosines stand two that no vector has, for an event without examples (it is judged as
-# if at the background) and for one without counter-examples (nothing is farther away).
-_NO_EXAMPLE, _NO_COUNTER = -2, -1
 
 
 class Groups(NamedTuple):
@@ -27,15 +29,6 @@ class Groups(NamedTuple):
         return np.asarray(np.maximum.reduceat(cosines[self.rows], self.starts))
 
 
-class Layout(NamedTuple):
-    """Where in the matrix of vectors the parts of each event stand."""
-
-    title: Numbers
-    detail: Groups
-    examples: Groups | None  # None = no event has any
-    counter: Groups | None
-
-
 class Parts(NamedTuple):
     """The rows of one event."""
 
@@ -45,14 +38,53 @@ class Parts(NamedTuple):
     negative: list[int]
 
 
-class Similarities(NamedTuple):
-    """Cosines above the model's background, by event. `best` is the highest of the first three."""
+class Layout(NamedTuple):
+    """Where in the matrix of vectors the parts of each event stand."""
 
-    whole: Floats
-    detail: Floats
-    examples: Floats  # 0 without examples
-    counter: Floats  # -inf without counter-examples
+    parts: Sequence[Parts]
+    near: Groups  # rows that an article about the event is near: all but the counter-examples
+    least: Floats  # an event without examples is judged as if one were at the background
+
+
+class Similarities(NamedTuple):
+    """Cosines above the model's background. `best` is the highest of each event."""
+
+    cosines: Floats  # one for each row of the matrix, with the background
+    layout: Layout
+    background: float
     best: Floats
+
+    def whole(self, index: int) -> float:
+        """To the title and description."""
+        return self._above(self.layout.parts[index].title)
+
+    def detail(self, index: int) -> float:
+        """To the nearest sentence, or the title when there is none."""
+        rows = self.layout.parts[index].sentences
+        return max([self._above(row) for row in rows]) if rows else self.whole(index)
+
+    def examples(self, index: int) -> float:
+        """To the nearest example, 0 without any."""
+        rows = self.layout.parts[index].positive
+        return max([self._above(row) for row in rows]) if rows else 0.0
+
+    def counter(self, index: int) -> float:
+        """To the nearest counter-example, -inf without any."""
+        rows = self.layout.parts[index].negative
+        return max([self._above(row) for row in rows]) if rows else -math.inf
+
+    def nearest_example(self, index: int) -> int:
+        """The number of it among the examples; there is one."""
+        found = [self._above(row) for row in self.layout.parts[index].positive]
+        return found.index(max(found))
+
+    def _above(self, row: int) -> float:
+        # Four digits are what a cosine of such vectors is worth.
+        return round(self.cosines.item(row), 4) - self.background
+
+    def highest(self, rows: Numbers) -> Floats:
+        """Of each line of rows."""
+        return np.asarray(np.round(self.cosines[rows].max(axis=1), 4) - self.background)
 
     def nearest(self, count: int) -> list[int]:
         """The events with the highest `best`; of those that tie, the first."""
@@ -67,37 +99,26 @@ class Similarities(NamedTuple):
 
 def lay_out(parts: Sequence[Parts]) -> Layout:
     """For events in the order of the table."""
-    return Layout(
-        np.array([one.title for one in parts], dtype=np.int64),
-        _groups([one.sentences or [one.title] for one in parts]),
-        _groups([one.positive or [_NO_EXAMPLE] for one in parts])
-        if any(one.positive for one in parts)
-        else None,
-        _groups([one.negative or [_NO_COUNTER] for one in parts])
-        if any(one.negative for one in parts)
-        else None,
-    )
+    near = groups([[one.title, *one.sentences, *one.positive] for one in parts])
+    least = np.array([-np.inf if one.positive else 0.0 for one in parts])
+    return Layout(parts, near, least)
 
 
-def _groups(rows: Sequence[Sequence[int]]) -> Groups:
+def groups(rows: Sequence[Sequence[int]]) -> Groups:
+    """Of events that have a row each at least."""
     ends = np.cumsum([len(own) for own in rows], dtype=np.int64)
     starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
     return Groups(np.array([row for own in rows for row in own], dtype=np.int64), starts)
 
 
 def similarities(
-    vector: NDArray[np.float32], matrix: NDArray[np.float32], layout: Layout, background: float
-) -> Similarities:
-    """Of a unit vector to at least one event."""
-    cosines = np.empty(len(matrix) + 2)
-    # Rounded: the last digits depend on the machine's way of adding, decisions must not.
-    cosines[:-2] = np.round(matrix @ vector, 4) - background
-    cosines[_NO_EXAMPLE], cosines[_NO_COUNTER] = 0.0, -np.inf
-    whole, detail = cosines[layout.title], layout.detail.highest(cosines)
-    best = np.maximum(whole, detail)
-    examples, counter = np.zeros(len(whole)), np.full(len(whole), -np.inf)
-    if layout.examples is not None:
-        examples = layout.examples.highest(cosines)
-    if layout.counter is not None:
-        counter = layout.counter.highest(cosines)
-    return Similarities(whole, detail, examples, counter, np.maximum(best, examples))
+    vectors: NDArray[np.float32], matrix: Floats, layout: Layout, background: float
+) -> list[Similarities]:
+    """Of unit vectors, a row each, to at least one event."""
+    found = np.asarray(vectors, dtype=np.float64) @ matrix.T
+    return [Similarities(row, layout, background, _best(row, layout, background)) for row in found]
+
+
+def _best(cosines: Floats, layout: Layout, background: float) -> Floats:
+    found = np.round(layout.near.highest(cosines), 4) - background
+    return np.asarray(np.maximum(found, layout.least))

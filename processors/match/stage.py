@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby, islice
 
 from msgspec import Raw
 
 from processors.match.decision import Decider, load
-from processors.match.judge import Judge, vector_of
+from processors.match.judge import TOGETHER, Judge, vector_of
 from processors.match.roster import Roster
 from processors.match.settings import MatchSettings
 from stream.log.contract import LogRecord, Partition
@@ -56,10 +57,12 @@ class MatchStage(Stage):
         self._lanes.discard(partition.number)
 
     def process(self, batch: Sequence[LogRecord]) -> list[Output]:
+        unpacked = [_unpack(record) for record in batch]
         outputs = []
-        for record in batch:
-            embedded, article = _unpack(record)
-            matched = Matched(placed=Raw(record.value), decisions=self._decide(embedded, article))
+        for record, (_, article), decisions in zip(
+            batch, unpacked, self._decide(unpacked), strict=True
+        ):
+            matched = Matched(placed=Raw(record.value), decisions=decisions)
             outputs.append(Output(MATCHED, matched, key=article.id, partition=record.partition))
         return outputs
 
@@ -82,19 +85,20 @@ class MatchStage(Stage):
             if waiting.get(record.partition):
                 time = _unpack(record)[1].event_time
                 newest[record.partition] = max(time, newest.get(record.partition, time))
-        for record in rewind() if newest else ():
-            lane = record.partition
-            if lane not in newest:
-                continue
-            embedded, article = _unpack(record)
-            age = newest[lane] - article.event_time
-            wanted = {d.id for d in waiting[lane] if age <= timedelta(days=d.lookback_days)}
-            decisions = [d for d in self._decide(embedded, article) if d.event_id in wanted]
-            if decisions:
-                history = History(
-                    article_id=article.id, revision=article.revision, decisions=decisions
-                )
-                yield Output(MATCHED, history, key=article.id, partition=lane)
+        again = (one for one in rewind() if one.partition in newest) if newest else iter(())
+        while some := list(islice(again, TOGETHER)):
+            unpacked = [_unpack(record) for record in some]
+            decided = self._decide(unpacked)
+            for record, (_, article), every in zip(some, unpacked, decided, strict=True):
+                lane = record.partition
+                age = newest[lane] - article.event_time
+                wanted = {d.id for d in waiting[lane] if age <= timedelta(days=d.lookback_days)}
+                decisions = [d for d in every if d.event_id in wanted]
+                if decisions:
+                    history = History(
+                        article_id=article.id, revision=article.revision, decisions=decisions
+                    )
+                    yield Output(MATCHED, history, key=article.id, partition=lane)
         for lane, definitions in waiting.items():
             for definition in definitions:
                 done = HistoryDone(
@@ -105,13 +109,19 @@ class MatchStage(Stage):
                 )
                 yield Output(EVENTS, done, key=definition.id)
 
-    def _decide(self, embedded: Embedded, article: Article) -> list[Decision]:
-        judge = self._judges.get(embedded.model)
-        if judge is None:
-            table = self._roster.table(embedded.model)
-            judge = Judge(table, self._decider(embedded.model), self._settings)
-            self._judges[embedded.model] = judge
-        return judge.kept(article, vector_of(embedded.vector)) if judge.table.events else []
+    def _decide(self, articles: Sequence[tuple[Embedded, Article]]) -> list[list[Decision]]:
+        found: list[list[Decision]] = []
+        # Neighbours with vectors of one model, as nearly always all of them, at once.
+        for model, some in groupby(articles, key=lambda one: one[0].model):
+            pairs = [(article, vector_of(embedded.vector)) for embedded, article in some]
+            found += self._judge(model).kept_all(pairs)
+        return found
+
+    def _judge(self, model: str) -> Judge:
+        if model not in self._judges:
+            table = self._roster.table(model)
+            self._judges[model] = Judge(table, self._decider(model), self._settings)
+        return self._judges[model]
 
     def _decider(self, model: str) -> Decider:
         if model not in self._deciders:

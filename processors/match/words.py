@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 from processors.match import crowd, signals
 from processors.match.events import Event, EventTable
 from processors.match.reading import Reading
+from processors.match.signals import Said
 from processors.text import day_distance
 from stream.records import Decision
 
@@ -44,15 +46,17 @@ def wordings(article: Reading) -> Wordings:
 
 def notes(
     values: Mapping[str, float],
-    event: Event,
+    number: int,
     table: EventTable,
     article: Reading,
+    said: Said,
     spoken: Wordings,
     published: date | None,
     regime: str,
 ) -> dict[str, str]:
     """For people: a clause about each signal that has something to say; names stand as in the
-    article."""
+    article. `number` is the event's."""
+    event = table.events[number]
     found = {
         "actors": _named(spoken, event.actors, "names none of its people"),
         "places": _named(spoken, event.places, "names none of its places"),
@@ -92,7 +96,7 @@ def notes(
     if values["apart"] and published:
         found["apart"] = f"published {_day(published)}, away from the examples"
     if values["told"]:
-        found["told"] = _told(values["told"], event, table, article)
+        found["told"] = _told(values["told"], number, table, said)
     return found
 
 
@@ -109,12 +113,12 @@ _SIMILAR = (
 )
 
 
-def _told(value: float, event: Event, table: EventTable, article: Reading) -> str:
-    if table.crowd is None:
+def _told(value: float, number: int, table: EventTable, said: Said) -> str:
+    if table.crowd is None or said.heard is None:
         return ""
     if value < 0:
         return "says no more of what it is about than another event does, or any news"
-    found = crowd.shared(article.counts(), table.crowd, table.events.index(event))
+    found = crowd.shared(said.heard, table.crowd, number)
     return "shares the words " + _list(found[:NAMES_IN_A_NOTE]) if found else ""
 
 
@@ -276,6 +280,8 @@ def _chance(probability: float) -> str:
     return "> .99" if probability > 0.99 else f"{probability:.2f}".removeprefix("0")
 
 
+# Month names ask the system for its language every time.
+@lru_cache(maxsize=1024)
 def _day(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 

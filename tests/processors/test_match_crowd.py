@@ -112,7 +112,19 @@ def test_what_is_told_does_not_depend_on_the_order_of_words() -> None:
     assert many is not None
     words = dict.fromkeys(["fire", "eastmere", "crews", "dawn"], 1)
     backwards = dict(reversed(words.items()))
-    assert np.array_equal(crowd.told(words, many), crowd.told(backwards, many))
+    found = [crowd.told(crowd.hear(said, many)) for said in (words, backwards)]
+    assert found[0].tobytes() == found[1].tobytes()
+    assert found[0].any()
+
+
+def test_an_article_that_differs_a_little_tells_what_it_would_tell_by_itself() -> None:
+    many = judge(*definitions()).table.crowd
+    assert many is not None
+    words = {"fire": 3, "eastmere": 2, "crews": 1, "dawn": 1, "unheard": 1}
+    shorter = {"fire": 2, "eastmere": 1, "warehouse": 1, "unheard": 1, "other": 2}
+    heard = crowd.instead(crowd.hear(words, many), shorter, many)
+    assert np.array_equal(crowd.told(heard), crowd.told(crowd.hear(shorter, many)))
+    assert not np.array_equal(crowd.told(heard), crowd.told(crowd.hear(words, many)))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from processors.match.similarity import Parts, Similarities, lay_out, similarities
@@ -17,31 +19,47 @@ BACKGROUND = 0.1
 
 
 def rows() -> np.ndarray:
-    drawn = np.random.default_rng(5).standard_normal((14, 6)).astype(np.float32)
-    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    """As they come: float16 numbers."""
+    drawn = np.random.default_rng(5).standard_normal((14, 384))
+    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype("<f2").astype(float)
 
 
 def test_each_event_has_the_highest_of_its_own_rows() -> None:
     matrix = rows()
-    vector = matrix[3]
-    found = similarities(vector, matrix, lay_out(EVENTS), BACKGROUND)
-    above = [float(np.float32(round(float(one @ vector), 4))) - BACKGROUND for one in matrix]
+    vector = matrix[3].astype(np.float32)
+    (found,) = similarities(vector[None, :], matrix, lay_out(EVENTS), BACKGROUND)
+    above = [round(math.fsum(one * vector), 4) - BACKGROUND for one in matrix]
     for n, event in enumerate(EVENTS):
         detail = max(above[row] for row in event.sentences or [event.title])
         examples = max((above[row] for row in event.positive), default=0.0)
-        counter = max((above[row] for row in event.negative), default=-np.inf)
-        expected = [above[event.title], detail, examples, counter]
-        measured = [found.whole[n], found.detail[n], found.examples[n], found.counter[n]]
-        assert np.allclose(measured, expected, atol=1e-6)
-        assert np.isclose(found.best[n], max(expected[:3]), atol=1e-6)
+        counter = max((above[row] for row in event.negative), default=-math.inf)
+        assert found.whole(n) == above[event.title]
+        assert found.detail(n) == detail
+        assert found.examples(n) == examples
+        assert found.counter(n) == counter
+        assert np.isclose(found.best[n], max(above[event.title], detail, examples), atol=1e-12)
+        if event.positive:
+            nearest = event.positive[found.nearest_example(n)]
+            assert above[nearest] == examples
+
+
+def test_cosines_are_the_same_to_the_last_digit_in_a_batch_of_any_size() -> None:
+    matrix, layout = np.tile(rows(), (40, 1)), lay_out([Parts(0, [], [], [])])
+    vectors = rows()[:13].astype(np.float32)
+    together = similarities(vectors, matrix, layout, BACKGROUND)
+    for n, vector in enumerate(vectors):
+        (alone,) = similarities(vector[None, :], matrix, layout, BACKGROUND)
+        assert alone.cosines.tobytes() == together[n].cosines.tobytes()
+    backwards = similarities(vectors[::-1, ::-1], matrix[:, ::-1], layout, BACKGROUND)
+    assert backwards[-1].cosines.tobytes() == together[0].cosines.tobytes()
 
 
 def test_events_without_any_examples_are_compared_by_their_description() -> None:
-    found = similarities(rows()[0], rows(), lay_out(EVENTS[:1]), BACKGROUND)
-    assert found.examples.tolist() == [0.0]
-    assert found.counter.tolist() == [-np.inf]
+    (found,) = similarities(rows()[:1].astype(np.float32), rows(), lay_out(EVENTS), BACKGROUND)
+    assert found.examples(0) == 0.0
+    assert found.counter(0) == -math.inf
 
 
 def test_of_events_that_are_equally_near_the_first_are_taken() -> None:
     best = np.array([0.1, 0.5, 0.3, 0.5, 0.3, 0.3])
-    assert Similarities(best, best, best, best, best).nearest(4) == [1, 3, 2, 4]
+    assert Similarities(best, lay_out(EVENTS), 0.0, best).nearest(4) == [1, 3, 2, 4]
