@@ -1,7 +1,7 @@
 """The log as Dateline sees it: topics of numbered records, kept by Kafka or by one SQLite file.
 
-Both transports pass the same suite, `tests/stream/test_log_contract.py`. Objects made by a log
-belong to the thread that made them; the log itself may be shared between threads.
+Both transports pass the same suite, `tests/stream/log_contract/`. Objects made by a log belong
+to the thread that made them; the log itself may be shared between threads.
 """
 
 from __future__ import annotations

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 from stream.log.contract import Consumer, Log, LogRecord, Partition, Topic
+from tests.conftest import ROOT
 from tests.services import ASSIGNOR, NAMED
 
 # How soon a killed member is missed. Apache Kafka allows no less than six seconds; the packaged
@@ -90,6 +92,16 @@ def wait_until(holds: Callable[[], bool], what: str, patience_s: float = PATIENC
     while not holds():
         assert time.monotonic() < deadline, f"waited in vain until {what}"
         time.sleep(0.01)
+
+
+def child(url: str, command: str, topic: str) -> subprocess.Popen[str]:
+    """Runs `main` in another process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.stream.transports", url, command, topic],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
 
 
 def main(url: str, command: str, topic: str) -> None:

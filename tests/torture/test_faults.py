@@ -10,8 +10,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
@@ -24,20 +23,6 @@ from tests.services import NAMED
 from tests.stream.stages import Echo, ack, text_of
 from tests.stream.transports import SESSION_S, open_log, wait_until
 from tests.torture.proxy import FaultProxy
-
-
-@pytest.fixture(params=["sqlite", "kafka"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "kafka":
-        return f"kafka:{request.getfixturevalue('broker')}"
-    return f"sqlite:{tmp_path / 'log.db'}"
-
-
-@pytest.fixture
-def log(url: str) -> Iterator[Log]:
-    opened = open_log(url)
-    yield opened
-    opened.close()
 
 
 class Own(Echo):
