@@ -4,17 +4,17 @@ goes through."""
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import struct
-import threading
 from collections.abc import Mapping
+
+from tests.relay import Relay
 
 # Keys of requests, and an error code, of Kafka's protocol.
 API_VERSIONS, SASL_HANDSHAKE, SASL_AUTHENTICATE, SASL_FAILED = 18, 17, 36, 58
 
 
-class TlsFront:
+class TlsFront(Relay):
     """Ends TLS (None: passes plain) on a loopback port and passes on to `target`. `sent` counts
     the bytes that clients sent, as the broker gets them. With `users` (name -> password) it asks
     for SASL/PLAIN, and closes the connection of whoever asks for anything before."""
@@ -22,31 +22,10 @@ class TlsFront:
     def __init__(
         self, context: ssl.SSLContext | None, users: Mapping[str, str] | None = None
     ) -> None:
-        self.target, self.sent, self._users = 0, 0, users
-        self._context = context
-        self._loop = asyncio.new_event_loop()
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
+        super().__init__(context=context)
+        self.sent, self._users = 0, users
         # A handshake that fails is the client's to tell.
         self._loop.set_exception_handler(lambda *_: None)
-        serving = asyncio.start_server(self._serve, sock=self._socket, ssl=self._context)
-        server = self._loop.run_until_complete(serving)
-        self._loop.run_forever()
-        server.close()
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_read, to_write = await asyncio.open_connection("127.0.0.1", self.target)

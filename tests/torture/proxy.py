@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import socket
 import struct
-import threading
 from collections.abc import Coroutine
 from typing import Any
 
+from tests.relay import Relay
 
-class FaultProxy:
-    """Listens on loopback from the start, so that its address can be told to the server behind it,
-    whose port is `target`.
+
+class FaultProxy(Relay):
+    """Passes on to `target`, badly.
 
     `delay`: seconds that every chunk waits. `reset()`: every connection ends with a RST.
     `half_open(True)`: whatever is connected, and connects, hears nothing any more; those
@@ -21,18 +21,10 @@ class FaultProxy:
     """
 
     def __init__(self, target: int = 0) -> None:
-        self.target, self.delay = target, 0.0
+        super().__init__(target)
+        self.delay = 0.0
         self._silent = False
         self._open: set[asyncio.StreamWriter] = set()
-        self._loop = asyncio.new_event_loop()
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
-        self._thread.start()
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
 
     def reset(self) -> int:
         """How many connections were cut."""
@@ -43,21 +35,9 @@ class FaultProxy:
 
     def close(self) -> None:
         self._do(self._reset())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        super().close()
 
     # -- on the loop -----------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, sock=self._socket))
-        self._loop.run_forever()
-        server.close()
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
