@@ -34,6 +34,14 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.low:.2f}–{self.high:.2f}"
+
+
+def ahead(of: Interval | None) -> str:
+    """A difference in our favour where it is above zero; nothing where there is no other."""
+    return f"{of.low:+.3f} … {of.high:+.3f}" if of else ""
+
 
 def b_cubed(found: Sequence[str], true: Sequence[str]) -> BCubed:
     """BCubed of `found` labels against `true` ones (same order; at least one article)."""

@@ -142,7 +142,7 @@ def korea_table(run: Run, seen: dict[str, Calibration]) -> str:
             ("event", "articles", "P", "R", "F1"),
             [*rows, ["**macro**", f"{len(task.articles)} judged", *macro]],
         )
-        + f"\nMacro F1 95 %: {found.interval.low:.2f}–{found.interval.high:.2f}{_by(file)}; ECE "
+        + f"\nMacro F1 95 %: {found.interval}{_by(file)}; ECE "
         f"{true.ece:.3f}, Brier skill {true.skill:.2f}. Without the {int((~clear).sum())} articles "
         f"that the labels call ambiguous: macro F1 {plain.macro[2]:.3f}. Look-alikes of the sample "
         f"world right: {int(right[trapped].sum())} of {len(traps)}.\n"

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from bench import entry, tables
 from bench.baselines import BASELINES, Labels
-from bench.metrics import Floats, Interval, b_cubed, b_cubed_draws, interval
+from bench.metrics import Floats, Interval, ahead, b_cubed, b_cubed_draws, interval
 from bench.streams import Stream, load
 from processors.cluster.settings import ClusterSettings
 from processors.cluster.stage import ClusterStage
@@ -175,9 +175,9 @@ def cells(one: Figures) -> list[str]:
     p, r, f = one.later
     return [
         one.method, f"{one.first[2]:.3f}", f"{p:.3f}", f"{r:.3f}", f"{f:.3f}",
-        f"{one.interval.low:.2f}–{one.interval.high:.2f}", f"{one.last[2]:.3f}",
+        str(one.interval), f"{one.last[2]:.3f}",
         f"{100 * one.changed:.1f} %", f"{one.stories:.0f}",
-        f"{one.ahead.low:+.3f} … {one.ahead.high:+.3f}" if one.ahead else "",
+        ahead(one.ahead),
     ]  # fmt: skip
 
 

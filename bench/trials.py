@@ -24,6 +24,7 @@ from bench.judging import Bench, Judged, at_best, by_event, tfidf
 from bench.metrics import (
     Floats,
     Interval,
+    ahead,
     average_precision,
     detection_cost,
     interval,
@@ -119,9 +120,9 @@ def cells(one: Figures) -> list[str]:
     """One line of the table under `HEAD`."""
     return [
         one.method, *(f"{v:.3f}" for v in one.macro),
-        f"{one.interval.low:.2f}–{one.interval.high:.2f}", *(f"{v:.3f}" for v in one.micro),
+        str(one.interval), *(f"{v:.3f}" for v in one.micro),
         f"{one.ap:.3f}", f"{one.cost:.3f}",
-        f"{one.ahead.low:+.3f} … {one.ahead.high:+.3f}" if one.ahead else "",
+        ahead(one.ahead),
     ]  # fmt: skip
 
 

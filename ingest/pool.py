@@ -6,7 +6,6 @@ import asyncio
 import struct
 import sys
 from asyncio.subprocess import PIPE, Process
-from types import TracebackType
 from typing import Generic, TypeVar
 
 import msgspec
@@ -41,12 +40,7 @@ class Pool(Generic[A]):
     async def __aenter__(self) -> Pool[A]:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         for worker in list(self._alive):
             await self._kill(worker)
 

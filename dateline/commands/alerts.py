@@ -11,6 +11,7 @@ from dateline.commands.shared import (
     LogUrl,
     console,
     print_json,
+    print_rows,
     print_table,
     settings,
     when,
@@ -24,24 +25,18 @@ def list_(db: Db = None, json: Json = False) -> None:
     """Alerts, the latest first."""
     from dateline import lookup
 
-    rows = lookup.alerts(settings(db))
-    if json:
-        print_json(rows)
-        return
-    print_table(
-        ("alert", "updated", "articles", "independent", "headline", "what is new"),
-        [
-            (
-                r["alert_id"],
-                when(r["updated_at"]),
-                r["articles"],
-                r["independent_sources"],
-                r["headline"],
-                r["what_is_new"],
-            )
-            for r in rows
-        ],
+    print_rows(
+        lookup.alerts(settings(db)),
+        {
+            "alert": "alert_id",
+            "updated": lambda r: when(r["updated_at"]),
+            "articles": "articles",
+            "independent": "independent_sources",
+            "headline": "headline",
+            "what is new": "what_is_new",
+        },
         "No alerts yet.",
+        json=json,
     )
 
 
@@ -92,15 +87,15 @@ def notices(db: Db = None, json: Json = False) -> None:
     """What operators were told: feeds in trouble and over it, the newest first."""
     from dateline import lookup
 
-    rows = lookup.rows(settings(db), "SELECT * FROM v_notices ORDER BY told_at DESC, kind, subject")
-    if json:
-        print_json(rows)
-        return
-    print_table(
-        ("told", "kind", "subject", "over", "sentence"),
-        [
-            (when(r["told_at"]), r["kind"], r["subject"], when(r["resolved_at"]), r["sentence"])
-            for r in rows
-        ],
+    print_rows(
+        lookup.rows(settings(db), "SELECT * FROM v_notices ORDER BY told_at DESC, kind, subject"),
+        {
+            "told": lambda r: when(r["told_at"]),
+            "kind": "kind",
+            "subject": "subject",
+            "over": lambda r: when(r["resolved_at"]),
+            "sentence": "sentence",
+        },
         "Nothing to tell: no feed is in trouble.",
+        json=json,
     )

@@ -12,7 +12,7 @@ from dateline.commands.shared import (
     LogUrl,
     console,
     print_json,
-    print_table,
+    print_rows,
     settings,
     when,
 )
@@ -31,24 +31,18 @@ def list_(
     """Dead letters: what failed, where, why, how often."""
     from dateline import letters
 
-    rows = letters.listing(settings(db), stage=stage, every=all_)
-    if json:
-        print_json(rows)
-        return
-    print_table(
-        ("letter", "article", "error", "tries", "since", "state"),
-        [
-            (
-                r["letter"],
-                r["article_id"],
-                f"{r['error']}: {r['message']}",
-                r["attempts"],
-                when(r["first_failed"]),
-                r["state"],
-            )
-            for r in rows
-        ],
+    print_rows(
+        letters.listing(settings(db), stage=stage, every=all_),
+        {
+            "letter": "letter",
+            "article": "article_id",
+            "error": lambda r: f"{r['error']}: {r['message']}",
+            "tries": "attempts",
+            "since": lambda r: when(r["first_failed"]),
+            "state": "state",
+        },
         "No dead letters.",
+        json=json,
     )
 
 

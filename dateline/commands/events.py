@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from dateline.commands.shared import Db, Json, LogUrl, console, print_json, print_table, settings
+from dateline.commands.shared import (
+    Db,
+    Json,
+    LogUrl,
+    console,
+    print_json,
+    print_rows,
+    print_table,
+    settings,
+)
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -49,24 +58,18 @@ def list_(db: Db = None, json: Json = False) -> None:
     """The registered events and how much matched."""
     from dateline import lookup
 
-    rows = lookup.events(settings(db))
-    if json:
-        print_json(rows)
-        return
-    print_table(
-        ("event", "title", "version", "window", "matches", "last match"),
-        [
-            (
-                r["event_id"],
-                r["title"],
-                r["version"],
-                f"{r['starts'] or '…'} – {r['ends'] or '…'}",
-                r["matches"],
-                r["last_match"],
-            )
-            for r in rows
-        ],
+    print_rows(
+        lookup.events(settings(db)),
+        {
+            "event": "event_id",
+            "title": "title",
+            "version": "version",
+            "window": lambda r: f"{r['starts'] or '…'} – {r['ends'] or '…'}",
+            "matches": "matches",
+            "last match": "last_match",
+        },
         "No events are registered yet: `dateline events apply DIR`.",
+        json=json,
     )
 
 
@@ -131,16 +134,15 @@ def backtest(
     """What a definition would have matched among the stored articles. Writes nothing."""
     from dateline import lookup
 
-    found = lookup.backtest(settings(db), file, days)
-    if json:
-        print_json(found)
-        return
-    print_table(
-        ("article", "published", "probability", "outlet", "title"),
-        [
-            (m["ref"] or m["article_id"], m["published"], f"{m['probability']:.2f}", m["outlet"],
-             m["title"])
-            for m in found
-        ],
+    print_rows(
+        lookup.backtest(settings(db), file, days),
+        {
+            "article": lambda r: r["ref"] or r["article_id"],
+            "published": "published",
+            "probability": lambda r: f"{r['probability']:.2f}",
+            "outlet": "outlet",
+            "title": "title",
+        },
         f"Nothing of the last {days} days would have matched.",
-    )  # fmt: skip
+        json=json,
+    )

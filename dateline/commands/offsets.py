@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
-from dateline.commands.shared import Db, Json, LogUrl, console, print_json, print_table, settings
+from dateline.commands.shared import Db, Json, LogUrl, console, print_rows, settings
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -16,25 +17,19 @@ def show(db: Db = None, log: LogUrl = None, json: Json = False) -> None:
     """Where each stage goes on, and what the log holds."""
     from dateline.offsets import show as read
 
-    rows = read(settings(db, log))
-    if json:
-        print_json(rows)
-        return
-    print_table(
-        ("stage", "partition", "first", "goes on at", "database is at", "end", "waiting"),
-        [
-            (
-                r["stage"],
-                f"{r['topic']}/{r['partition']}",
-                r["first"],
-                r["next"],
-                r["saved"],
-                r["end"],
-                r["waiting"],
-            )
-            for r in rows
-        ],
+    print_rows(
+        read(settings(db, log)),
+        {
+            "stage": "stage",
+            "partition": _partition,
+            "first": "first",
+            "goes on at": "next",
+            "database is at": "saved",
+            "end": "end",
+            "waiting": "waiting",
+        },
         "",
+        json=json,
     )
 
 
@@ -61,16 +56,18 @@ def reset(
     from dateline.offsets import reset as move
 
     rows = move(settings(db, log), stage, read_time(to), skip=skip)
-    if json:
-        print_json(rows)
-        return
-    print_table(
-        ("partition", "went on at", "goes on at"),
-        [(f"{r['topic']}/{r['partition']}", r["was"], r["now"]) for r in rows],
+    print_rows(
+        rows,
+        {"partition": _partition, "went on at": "was", "goes on at": "now"},
         "",
+        json=json,
     )
-    if stage == "cluster":
+    if stage == "cluster" and not json:
         console().print(
             "Where its newest snapshot fits the log, that still says where it goes on: "
             "placements on the log are facts."
         )
+
+
+def _partition(row: Mapping[str, Any]) -> str:
+    return f"{row['topic']}/{row['partition']}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,6 +81,21 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: st
         # Titles come from anywhere: "[/b]" in one is text, not an end of something.
         table.add_row(*["" if cell is None else escape(str(cell)) for cell in row])
     console().print(table)
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str | Callable[[Mapping[str, Any]], Any]],
+    empty: str,
+    *,
+    json: bool,
+) -> None:
+    """As they are for a script, or a table: its columns by the key, or what makes it of a row."""
+    if json:
+        print_json(rows)
+        return
+    cells = [[r[of] if isinstance(of, str) else of(r) for of in columns.values()] for r in rows]
+    print_table([*columns], cells, empty)
 
 
 def when(value: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
 
 import msgspec
 
@@ -34,13 +33,8 @@ class Workers:
     async def __aenter__(self) -> Workers:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._pool.__aexit__(kind, error, trace)
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.__aexit__(*_)
 
     async def parse(
         self, body: bytes, content_type: str, base: str, *, identify: bool = False

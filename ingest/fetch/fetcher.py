@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from http import HTTPStatus
 from importlib.metadata import version
-from types import TracebackType
 
 import aiohttp
 
@@ -82,12 +81,7 @@ class Fetcher:
         )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
     async def fetch(

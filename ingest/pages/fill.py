@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
-from types import TracebackType
 
 import msgspec
 import structlog
@@ -72,12 +71,7 @@ class Pages:
         await self._open.enter_async_context(self._pool)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
 
     def asked_by(self, feed: Feed) -> bool:

@@ -134,6 +134,15 @@ def after(desk: Desk) -> None:
     desk.come("e")
 
 
+def lost_after_a_copy(desk: Desk, copies: Path) -> dict[str, int]:
+    """Sizes of the files that are in the copy, which is older than what was lost."""
+    before(desk)
+    sizes = backup.take(desk.settings, copies)
+    after(desk)
+    lose(desk)
+    return sizes
+
+
 def brought_back(desk: Desk, another: str) -> None:
     """What must be true once the copy is there and the stages have run again."""
     desk.store()
@@ -164,11 +173,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def test_after_a_loss_and_a_restore_the_rows_are_the_same_and_no_alert_is_told_twice(
     desk: Desk, tmp_path: Path
 ) -> None:
-    before(desk)
-    sizes = backup.take(desk.settings, tmp_path / "copies")
+    sizes = lost_after_a_copy(desk, tmp_path / "copies")
     assert sorted(path.name for path in (tmp_path / "copies").iterdir()) == sorted(sizes)
-    after(desk)
-    lose(desk)
     done = backup.put_back(desk.settings, tmp_path / "copies")
     assert (done.log, done.again) == (False, 3)
     brought_back(desk, str(tmp_path / "undisturbed.db"))
@@ -195,10 +201,7 @@ def test_a_start_right_after_a_power_cut_marks_what_may_have_been_told(
     desk: Desk, tmp_path: Path
 ) -> None:
     """SQLite may lose the last seconds: here all that followed the copy, and nobody says so."""
-    before(desk)
-    backup.take(desk.settings, tmp_path / "copies")
-    after(desk)
-    lose(desk)
+    lost_after_a_copy(desk, tmp_path / "copies")
     (tmp_path / "copies" / backup.DATABASE).rename(desk.settings.database.url)
     brought_back(desk, str(tmp_path / "undisturbed.db"))
 
@@ -206,10 +209,7 @@ def test_a_start_right_after_a_power_cut_marks_what_may_have_been_told(
 def test_a_kill_while_it_catches_up_does_not_forget_what_was_told(
     desk: Desk, tmp_path: Path
 ) -> None:
-    before(desk)
-    backup.take(desk.settings, tmp_path / "copies")
-    after(desk)
-    lose(desk)
+    lost_after_a_copy(desk, tmp_path / "copies")
     backup.put_back(desk.settings, tmp_path / "copies")
     loop = Loop(app.make_stage("database", desk.settings), desk.log)
     loop.BATCH = 1

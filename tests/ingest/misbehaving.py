@@ -8,7 +8,6 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Callable, Iterable
-from types import TracebackType
 
 Script = Callable[["Peer"], Awaitable[None]]
 
@@ -74,12 +73,7 @@ class Server:
         self._server = await asyncio.start_server(self._play, sock=sock, ssl=self._tls)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._server.close()
         for task in self._playing:
             task.cancel()
