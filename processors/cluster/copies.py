@@ -8,7 +8,7 @@ or another headline over it: what counts is how much of the *shorter* lead stand
 from __future__ import annotations
 
 import zlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint32]
 
 # Runs of three content words: two reports of one happening share few, a repeated text nearly all.
-RUN = 3
+RUN = 3  # `_hashes` pairs that many
 # Words of the lead that are read: the parts of a series open alike for 74 and differ then, and
 # another outlet's own summary before the text took 45. A sketch has 500 bytes at most.
 LEAD_TERMS, TITLE_TERMS = 120, 40
@@ -37,11 +37,17 @@ MAX_HELD = 32
 INDEXED = 32
 # Two runs in common before a comparison: one is an idiom.
 MIN_HITS = 2
+_NODES = np.arange(INDEXED)
+_NOBODY = np.zeros(0, dtype=np.int32)
 # Two million buckets: chains stay at one or two at 100,000 articles. The number is fixed, so that
 # chains are the same after a restart.
 BUCKET_BITS = 21
 
-_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_MIX = (
+    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
+    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
+)
+_HALF = np.uint64(32)
 _TO_BUCKET = np.uint32(2654435769)  # 2³² / the golden ratio: the smallest hashes are spread again
 
 
@@ -55,18 +61,29 @@ def sketch(title: list[str], body: list[str]) -> bytes:
     headline, even ones of the lead. Empty when there is nothing to tell by."""
     lead = _hashes(body[:LEAD_TERMS]) & ~np.uint32(1)
     heading = _hashes(title[:TITLE_TERMS]) | np.uint32(1)
-    return np.unique(np.concatenate([lead, heading])).astype("<u4").tobytes()
+    return _distinct(np.concatenate([lead, heading])).astype("<u4").tobytes()
 
 
 def _hashes(terms: list[str]) -> Hashes:
-    runs = {zlib.crc32(" ".join(terms[i : i + RUN]).encode()) for i in range(len(terms) - RUN + 1)}
-    mixed = np.fromiter(runs, dtype=np.uint64, count=len(runs))
+    runs = map(str.encode, map(" ".join, zip(terms, terms[1:], terms[2:], strict=False)))
+    mixed = np.fromiter(map(zlib.crc32, runs), dtype=np.uint64)
     # The finaliser of splitmix64 (Steele et al. 2014): a CRC is linear, and the smallest CRCs of
     # a text are far from a fair sample of its runs.
-    for shift, factor in ((30, _MIX[0]), (27, _MIX[1])):
-        mixed ^= mixed >> np.uint64(shift)
+    for shift, factor in _MIX:
+        mixed ^= mixed >> shift
         mixed *= factor
-    return np.sort((mixed >> np.uint64(32)).astype(np.uint32))
+    return (mixed >> _HALF).astype(np.uint32)
+
+
+def _distinct(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Ascending; `np.unique` takes five times as long for so few."""
+    if len(numbers) < 2:
+        return numbers
+    numbers = np.sort(numbers)
+    new = np.empty(len(numbers), dtype=bool)
+    new[0] = True
+    np.not_equal(numbers[1:], numbers[:-1], out=new[1:])
+    return numbers[new]
 
 
 def _parts(sketch: bytes) -> _Parts:
@@ -145,9 +162,10 @@ class Sketches:
         buckets, nodes = _indexed(sketch, slot)
         second = self._first[buckets]
         self._next[nodes], self._previous[nodes] = second, 0
-        behind = second > 0
-        self._previous[second[behind] - 1] = nodes[behind] + 1
-        self._first[buckets] = nodes + 1
+        behind = np.flatnonzero(second)
+        nodes += 1
+        self._previous[second[behind] - 1] = nodes[behind]
+        self._first[buckets] = nodes
 
     def remove(self, article: str) -> None:
         """Forget an article, if it is held."""
@@ -169,16 +187,18 @@ class Sketches:
         if not sketch:
             return []
         met: list[NDArray[np.int32]] = []
-        at = self._first[np.unique(_buckets(np.frombuffer(sketch, dtype="<u4")))]
+        at = self._first[_distinct(_buckets(np.frombuffer(sketch, dtype="<u4")))]
         for _ in range(MAX_HELD):
             at = at[at > 0]
             if not len(at):
                 break
-            met.append((at - 1) // INDEXED)
-            at = self._next[at - 1]
-        if not met:
-            return []
-        slots, hits = np.unique(np.concatenate(met), return_counts=True)
+            at -= 1
+            met.append(at)
+            at = self._next[at]
+        slots = np.sort(np.concatenate(met) // INDEXED) if met else _NOBODY
+        if len(slots) < MIN_HITS or not (slots[1:] == slots[:-1]).any():
+            return []  # as for nearly all
+        slots, hits = np.unique(slots, return_counts=True)
         slots, hits = slots[hits >= MIN_HITS], hits[hits >= MIN_HITS]
         nearest = slots[np.argsort(-hits, kind="stable")[:MAX_HELD]].tolist()
         own = _parts(sketch)
@@ -192,8 +212,8 @@ def _buckets(hashes: Hashes) -> NDArray[np.int64]:
 
 def _indexed(sketch: bytes, slot: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Different buckets for an article, and a node for each."""
-    buckets = np.unique(_buckets(np.frombuffer(sketch, dtype="<u4")[:INDEXED]))
-    return buckets, slot * INDEXED + np.arange(len(buckets))
+    buckets = _distinct(_buckets(np.frombuffer(sketch, dtype="<u4")[:INDEXED]))
+    return buckets, _NODES[: len(buckets)] + slot * INDEXED
 
 
 def _longer(chains: NDArray[np.int32]) -> NDArray[np.int32]:

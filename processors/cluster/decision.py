@@ -12,6 +12,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from importlib.resources import files
+from operator import mul
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ class Decision(NamedTuple):
     def score(self, piece: Piece, story: Story, measured: list[float]) -> float:
         """Log-odds, less the threshold: positive means that the article belongs."""
         bias, weights = self.rows[regime(piece, story, self.reads)]
-        total = bias + sum(w * x for w, x in zip(weights, measured, strict=True))
+        total: float = bias + sum(map(mul, weights, measured))
         # Rounded: the last digits depend on the machine's way of adding, decisions must not.
         return round(total - self.file.threshold, 4)
 
@@ -72,7 +73,12 @@ class Decision(NamedTuple):
         """For every two of them the chance that they are about the same, shape (n, n), seen
         against the articles around."""
         measured = pairs.measure(pieces, context)
-        kinds = np.array([[kind_of_two(a, b, self.reads) for b in pieces] for a in pieces])
+        # Mostly all are of one form.
+        forms = {(one.lang, one.headline_only): one for one in pieces}
+        row = {form: at for at, form in enumerate(forms)}
+        table = [[kind_of_two(a, b, self.reads) for b in forms.values()] for a in forms.values()]
+        at = [row[one.lang, one.headline_only] for one in pieces]
+        kinds = np.array(table)[np.ix_(at, at)]
         scores = np.zeros(kinds.shape)
         for number, name in enumerate(REGIMES):
             chosen = kinds == number

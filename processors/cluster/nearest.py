@@ -27,6 +27,8 @@ CAPACITY = 64
 PROBED = 16
 # A cell that shrinks below this is given up: its middle costs as much as a full one's.
 FEWEST = CAPACITY // 8
+# Cosines this near may be the same once they are rounded.
+ROUNDED = np.float32(2e-5)
 # Rounds of two-means when a cell is parted; it hardly moves after the third.
 ROUNDS = 4
 
@@ -50,23 +52,26 @@ class Cells:
         self.cells: list[Cell] = []
         self._middles: Matrix = np.zeros((0, 0), dtype=np.float32)
         self._cell_of: dict[int, Cell] = {}
+        self._last: tuple[Vector, Vector] | None = None  # a vector, its products with the middles
 
     def __contains__(self, row: int) -> bool:
         return row in self._cell_of
 
-    def put(self, row: int, vector: Vector) -> None:
-        """Hold a row, or move one that is held."""
+    def put(self, row: int, vector: Vector, towards: Vector | None = None) -> None:
+        """Hold a row, or move one that is held. `towards` has the direction of the vector and any
+        length: its cell is free to find when it is what was searched for last."""
         held = self._cell_of.get(row)
         if not self.cells:
             self._append(_cell(vector.copy()))
-        cell = self.cells[int((self._middles[: len(self.cells)] @ vector).argmax())]
+        towards = vector if towards is None else towards
+        cell = self.cells[int(self._products(towards).argmax())]
         if held is cell:
             cell.vectors[cell.at(row)] = vector
             return
         if held is not None:
             self.remove(row)
             # Giving up a cell may have moved the others.
-            cell = self.cells[int((self._middles[: len(self.cells)] @ vector).argmax())]
+            cell = self.cells[int(self._products(towards).argmax())]
         cell.vectors[cell.size], cell.rows[cell.size] = vector, row
         cell.size += 1
         self._cell_of[row] = cell
@@ -87,21 +92,26 @@ class Cells:
         a tie stays a tie whatever the order of the additions; ties by row."""
         if not self.cells:
             return [], []
-        middles = self._middles[: len(self.cells)] @ vector
-        probed = range(len(self.cells))
-        if len(self.cells) > PROBED:
-            probed = np.argpartition(middles, -PROBED)[-PROBED:].tolist()
-        cells = [self.cells[i] for i in probed]
+        cells = self.cells
+        if len(cells) > PROBED:
+            middles = self._products(vector)
+            cells = [cells[i] for i in middles.argpartition(-PROBED)[-PROBED:].tolist()]
         rows = np.concatenate([cell.rows[: cell.size] for cell in cells])
         near = np.concatenate([cell.vectors[: cell.size] @ vector for cell in cells])
-        near = np.round(near, 5)
         if len(rows) > count:
-            # All that tie with the last of them stay, for the order by row to choose among.
-            least = np.partition(near, len(near) - count)[len(near) - count]
+            # All that may tie with the last of them stay, for the order by row to choose among.
+            least = np.partition(near, len(near) - count)[len(near) - count] - ROUNDED
             kept = np.flatnonzero(near >= least)
             rows, near = rows[kept], near[kept]
+        near = near.round(5)
         order = np.lexsort((rows, -near))[:count]
         return rows[order].tolist(), near[order].tolist()
+
+    def _products(self, vector: Vector) -> Vector:
+        """With the middles of all cells."""
+        if self._last is None or not np.array_equal(self._last[0], vector):
+            self._last = vector.copy(), self._middles[: len(self.cells)] @ vector
+        return self._last[1]
 
     def restore(self, cells: list[tuple[Vector, list[int], list[Vector]]]) -> None:
         """The cells as they were: the middle, the rows and their vectors of each."""
@@ -122,6 +132,7 @@ class Cells:
             self._middles = more
         self.cells.append(cell)
         self._middles[number] = cell.middle
+        self._last = None
 
     def _part(self, cell: Cell) -> None:
         """In two by two-means, from the story farthest out and the one farthest from it."""
@@ -140,6 +151,7 @@ class Cells:
         cell.rows[:at], cell.vectors[:at] = rows[order[:at]], vectors[order[:at]]
         cell.size, cell.middle = at, one
         self._middles[self._number(cell)] = one
+        self._last = None
         self._cell_of |= dict.fromkeys(more.rows[: more.size].tolist(), more)
         self._append(more)
 
@@ -149,6 +161,7 @@ class Cells:
     def _give_up(self, cell: Cell) -> None:
         number = self._number(cell)
         last = self.cells.pop()
+        self._last = None
         if last is not cell:
             self.cells[number] = last
             self._middles[number] = last.middle

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,11 +76,11 @@ def measure(pieces: Sequence[Piece], context: Sequence[Piece] = ()) -> NDArray[n
         cosine[:, :size],
         terms[:, :size],
         _product(titles, titles),
-        *(2 * all_[:, :size] - _local(all_)[:, None] - _local(all_)[None, :]
-          for all_ in (cosine, terms)),
+        _above(cosine),
+        _above(terms),
         _company(cosine, COSINE_SLOPE, COSINE_LEVEL),
         _company(terms, TERMS_SLOPE, TERMS_LEVEL),
-    ]  # fmt: skip
+    ]
     measured = np.stack(found, axis=-1, dtype=np.float64)
     return np.around(measured, 4)
 
@@ -88,6 +89,11 @@ def _alone(similar: Matrix) -> Matrix:
     """Without the similarity of each to itself, which would be its nearest."""
     np.fill_diagonal(similar, 0)
     return similar
+
+
+def _above(similar: Matrix) -> Matrix:
+    local = _local(similar)
+    return 2 * similar[:, : len(similar)] - local[:, None] - local[None, :]
 
 
 def _local(similar: Matrix) -> Matrix:
@@ -116,30 +122,32 @@ def _product(texts: Sequence[dict[str, float]], others: Sequence[dict[str, float
     for text in texts:
         for term in text:
             columns.setdefault(term, len(columns))
-    ours, theirs = (_dense(texts, columns), _dense(others, columns))
-    return np.asarray(ours @ theirs.T)
+    theirs = _dense(others, columns)
+    return np.asarray((theirs if texts is others else _dense(texts, columns)) @ theirs.T)
 
 
 def _dense(texts: Sequence[dict[str, float]], columns: dict[str, int]) -> Matrix:
-    matrix = np.zeros((len(texts), max(1, len(columns))), np.float32)
-    for row, text in enumerate(texts):
-        known = [(columns[term], weight) for term, weight in text.items() if term in columns]
-        if known:
-            at, weights = zip(*known, strict=True)
-            matrix[row, at] = weights
-    return matrix
+    """A row for each text; the last column is for all terms that have none."""
+    rows = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    at = [*map(columns.get, chain.from_iterable(texts), repeat(len(columns)))]
+    matrix = np.zeros((len(texts), len(columns) + 1), np.float32)
+    matrix[rows, at] = [*chain.from_iterable([text.values() for text in texts])]
+    return matrix[:, :-1]
 
 
 def parts(chances: Chances) -> tuple[list[int], list[int], float]:
     """The two halves into which average linkage divides the pieces (the half with the first piece
     comes first), and the mean chance across."""
-    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 
     apart = 1 - chances
     np.fill_diagonal(apart, 0)
     tree = linkage(squareform(apart, checks=False), "average")
-    half = fcluster(tree, 2, "maxclust")
-    one = [i for i, label in enumerate(half) if label == half[0]]
-    other = [i for i, label in enumerate(half) if label != half[0]]
-    return one, other, float(1 - tree[-1, 2])
+    # A row of the tree joins two: pieces are numbered from 0 on, rows go on counting from there.
+    size = len(chances)
+    under = [[number] for number in range(size)]
+    for left, right in tree[:-1, :2].astype(int).tolist():
+        under.append(under[left] + under[right])
+    halves = sorted(sorted(under[int(number)]) for number in tree[-1, :2])
+    return halves[0], halves[1], float(1 - tree[-1, 2])

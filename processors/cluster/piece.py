@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-import sys
+from collections import Counter
+from sys import intern
 
 import numpy as np
 from msgspec import Struct
@@ -64,11 +65,10 @@ def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[
     lead = article.text[:LEAD_CHARS]
     heading = text.terms(article.title)
     body = text.terms(lead)
-    weights: dict[str, float] = {}
+    counts = Counter(body)
     for term in heading:
-        weights[term] = weights.get(term, 0.0) + TITLE_TIMES
-    for term in body:
-        weights[term] = weights.get(term, 0.0) + 1
+        counts[term] = counts.get(term, 0) + TITLE_TIMES
+    rarity = dict(zip(counts, vocabulary.idf(counts), strict=True))
     whole = f"{article.title}\n\n{lead}"
     piece = Piece(
         id=article.id,
@@ -80,13 +80,13 @@ def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[
         label=(article.title or lead).strip()[:MAX_LABEL],
         headline_only=len(body) < HEADLINE_TERMS,
         vector=embedded.vector,
-        terms=_heaviest(weights, vocabulary),
-        title=_shares(heading or body[:12], vocabulary),
+        terms=_heaviest(counts, rarity),
+        title=_shares(heading or body[:12], rarity),
         names=_distinct([span.text.casefold() for span in text.names(whole)], MAX_NAMES),
         numbers=_distinct([span.text for span in text.numbers(whole)], MAX_NUMBERS),
         sketch=copies.sketch(heading, body),
     )
-    return piece, list(weights)
+    return piece, list(counts)
 
 
 def language(article: Article) -> str:
@@ -98,22 +98,27 @@ def as_float32(vector: bytes) -> Vector:
     return np.frombuffer(vector, dtype="<f2").astype(np.float32)
 
 
-def _heaviest(counts: dict[str, float], vocabulary: Vocabulary) -> dict[str, float]:
-    idf = zip(counts.items(), vocabulary.idf(counts), strict=True)
-    weighed = [(term, (1 + math.log(n)) * rarity if n > 1 else rarity) for (term, n), rarity in idf]
-    weighed.sort(key=lambda pair: (-pair[1], pair[0]))
-    kept = [pair for pair in weighed[:MAX_TERMS] if pair[1] > 0]
-    length = math.sqrt(sum(w * w for _, w in kept))
+def _heaviest(counts: dict[str, int], rarity: dict[str, float]) -> dict[str, float]:
+    log = math.log
+    # Ascending, the heaviest first: a sort without a key is several times faster.
+    weighed = [
+        (-rare if n == 1 else (-1 - log(n)) * rare, term)
+        for (term, n), rare in zip(counts.items(), rarity.values(), strict=True)
+        if rare > 0
+    ]
+    weighed.sort()
+    del weighed[MAX_TERMS:]
+    length = -math.sqrt(sum([w * w for w, _ in weighed]))
     # The same term in a thousand articles is one string in memory.
-    return {sys.intern(term): weight / length for term, weight in kept}
+    return {intern(term): weight / length for weight, term in weighed}
 
 
-def _shares(terms: list[str], vocabulary: Vocabulary) -> dict[str, float]:
-    weights = dict(zip(terms, vocabulary.idf(terms), strict=True))
+def _shares(terms: list[str], rarity: dict[str, float]) -> dict[str, float]:
+    weights = {term: rarity[term] for term in terms}
     total = sum(weights.values())
     if total <= 0:
         return {}
-    return {sys.intern(term): weight / total for term, weight in weights.items()}
+    return {intern(term): weight / total for term, weight in weights.items()}
 
 
 def _distinct(found: list[str], limit: int) -> list[str]:

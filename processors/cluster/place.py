@@ -68,7 +68,7 @@ class Shelf:
     def refresh(self, story: Story) -> None:
         """Its centre moved."""
         self._by_row[story.row] = story
-        self.cells.put(story.row, story.centre)
+        self.cells.put(story.row, story.centre, story.total)
 
     def drop(self, story: Story) -> None:
         del self.stories[story.id]

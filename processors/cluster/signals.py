@@ -9,8 +9,9 @@ that were not trained on by up to .07. The quiet window says what time has to sa
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import KeysView, Sequence, Set
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,22 +65,39 @@ SHARES = {
     "terms_share": (15.0, 0.1, ("terms_nearest",)),
     "mixed_share": (5.0, 0.9, ("nearest", "average", "terms_nearest", "title_nearest")),
 }
+_AHEAD_COLUMNS = [NAMES.index(name) for name in AHEAD.values()]
+_SHARE_COLUMNS = [
+    (slope, level, [NAMES.index(name) for name in names]) for slope, level, names in SHARES.values()
+]
+
+
+class _Said(NamedTuple):
+    """Of the article, as sets."""
+
+    terms: KeysView[str]
+    names: frozenset[str]
+    numbers: frozenset[str]
 
 
 def measure(
     piece: Piece, vector: Vector, stories: Sequence[Story], background: float
 ) -> list[list[float]]:
     """For each candidate its signals in the order of `NAMES`."""
+    if not stories:
+        return []
     near = _cosines(vector, stories)
-    rows = [_alone(piece, vector, s, n, background) for s, n in zip(stories, near, strict=True)]
-    columns = dict(zip(NAMES, zip(*rows, strict=True), strict=False))
-    if rows:
-        against = [_ahead(columns[name]) for name in AHEAD.values()]
-        for slope, level, names in SHARES.values():
-            sums = [sum(values) for values in zip(*(columns[name] for name in names), strict=True)]
-            against.append(_share([slope * (one - level) for one in sums]))
-        for row, more in zip(rows, zip(*against, strict=True), strict=True):
-            row += more
+    said = _Said(piece.terms.keys(), frozenset(piece.names), frozenset(piece.numbers))
+    rows = [
+        _alone(piece, said, vector, story, cosines, background)
+        for story, cosines in zip(stories, near, strict=True)
+    ]
+    columns = list(zip(*rows, strict=True))
+    against = [_ahead(columns[at]) for at in _AHEAD_COLUMNS]
+    for slope, level, found in _SHARE_COLUMNS:
+        sums = map(sum, zip(*[columns[at] for at in found], strict=True))
+        against.append(_share([slope * (one - level) for one in sums]))
+    for row, more in zip(rows, zip(*against, strict=True), strict=True):
+        row += more
     return rows
 
 
@@ -107,23 +125,35 @@ def _cosines(vector: Vector, stories: Sequence[Story]) -> list[list[float]]:
 
 
 def _alone(
-    piece: Piece, vector: Vector, story: Story, cosines: list[float], background: float
+    piece: Piece,
+    said: _Said,
+    vector: Vector,
+    story: Story,
+    cosines: list[float],
+    background: float,
 ) -> list[float]:
     """The signals that need no look at other candidates."""
     centre = story.cosine(vector)
     nearest = max(0.0, *cosines) if cosines else 0.0
-    terms, title = story.terms, piece.title
-    shared = [pair for pair in piece.terms.items() if pair[0] in terms]
-    product = _product(shared, terms)
-    products = [
-        # A story of one article shares the terms of it.
-        product if one.terms is terms else _product(shared, one.terms)
-        for one in story.newest
-    ]
-    terms_nearest = max(products, default=0.0)
-    titles = [_title_shared(title, one.title) for one in story.newest]
-    shared_names, differ_names = _overlap(piece.names, story.names)
-    shared_numbers, differ_numbers = _overlap(piece.numbers, story.numbers)
+    ours, terms, title = piece.terms, story.terms, piece.title
+    # In no certain order: what is summed over it is summed exactly.
+    common = said.terms & terms.keys()
+    product = terms_nearest = core_kept = rare_shared = 0.0
+    if common:
+        shared = [(term, ours[term]) for term in common]
+        product = _product(shared, terms)
+        for one in story.newest:
+            # A story of one article shares the terms of it.
+            near = product if one.terms is terms else _product(shared, one.terms)
+            terms_nearest = max(terms_nearest, near)
+        core_kept = _core_kept(common, story)
+        rare_shared = math.log1p(math.fsum([weight for _, weight in shared]))
+    title_nearest = 0.0
+    for one in story.newest:
+        if not one.title.keys().isdisjoint(title):
+            title_nearest = max(title_nearest, _title_shared(title, one.title))
+    shared_names, differ_names = _overlap(said.names, story.names)
+    shared_numbers, differ_numbers = _overlap(said.numbers, story.numbers)
     headlines = story.headlines / story.originals if story.originals else 0.0
     return [
         centre,
@@ -133,7 +163,7 @@ def _alone(
         product / story.term_length if story.term_length > 0 else 0.0,
         terms_nearest,
         sum([weight for term, weight in title.items() if term in terms]),
-        _core_kept(shared, story),
+        core_kept,
         shared_names,
         differ_names,
         shared_numbers,
@@ -142,8 +172,8 @@ def _alone(
         float(piece.lang not in story.langs),
         abs(float(piece.headline_only) - headlines),
         nearest * terms_nearest,
-        max(titles, default=0.0),
-        math.log1p(math.fsum([weight for _, weight in shared])),
+        title_nearest,
+        rare_shared,
     ]
 
 
@@ -156,17 +186,17 @@ def _title_shared(title: dict[str, float], other: dict[str, float]) -> float:
     return sum([min(weight, other[term]) for term, weight in title.items() if term in other])
 
 
-def _core_kept(shared: list[tuple[str, float]], story: Story) -> float:
+def _core_kept(common: Set[str], story: Story) -> float:
     """Over the terms of at least half of the members, by weight."""
     if story.core_weight <= 0:
         return 0.0
     core = story.core if story.originals > 2 else story.terms
-    return math.fsum([core[term] for term, _ in shared if term in core]) / story.core_weight
+    return math.fsum([core[term] for term in common if term in core]) / story.core_weight
 
 
-def _overlap(found: list[str], counts: dict[str, int]) -> tuple[float, float]:
+def _overlap(found: Set[str], counts: dict[str, int]) -> tuple[float, float]:
     """(log of how many are shared, 1 when both have some and share none)."""
     if not found or not counts:
         return 0.0, 0.0
-    shared = sum([one in counts for one in found])
-    return math.log1p(shared), float(shared == 0)
+    shared = len(counts.keys() & found)
+    return (math.log1p(shared), 0.0) if shared else (0.0, 1.0)

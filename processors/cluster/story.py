@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from itertools import islice
 
 import numpy as np
 from msgspec import Struct
@@ -101,7 +103,7 @@ class Story(Struct, gc=False):
         if piece.copy_of is not None and self.originals:
             return False
         self._count(piece, 1)
-        for term in list(piece.terms)[:INDEXED_TERMS]:
+        for term in islice(piece.terms, INDEXED_TERMS):
             if len(self.found_by) < MAX_FOUND_BY:
                 self.found_by[term] = None
         self._sum(self.total + as_float32(piece.vector))
@@ -197,7 +199,7 @@ class Story(Struct, gc=False):
                 common = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
                 counts.clear()
                 counts.update(common[:KEPT_TERMS])
-        self.term_length = float(np.sqrt(sum(w * w for w in self.terms.values())))
+        self.term_length = math.sqrt(sum([w * w for w in self.terms.values()]))
 
     def _count_terms(self, piece: Piece, sign: int) -> None:
         if not self.counts:
@@ -215,6 +217,10 @@ class Story(Struct, gc=False):
         """Choose the headline nearest the centre, among the newest and the one that holds."""
         titled = [(i, one) for i, one in enumerate(self.newest) if one.label]
         if not titled:
+            return False
+        if len(self.newest) == 1 and not self.label_article:
+            best = self.newest[0]
+            self.label, self.label_article, self.label_vector = best.label, best.id, best.vector
             return False
         centre = self.centre
         scores = self.vectors @ centre

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
+from itertools import repeat
 
 from msgspec import Struct
 
@@ -23,13 +24,13 @@ class Vocabulary(Struct):
     articles: float = 0.0
     counts: dict[str, float] = {}
 
-    def idf(self, terms: Iterable[str]) -> list[float]:
+    def idf(self, terms: Collection[str]) -> list[float]:
         """Of each term, at least 0."""
-        total, held, log = self.articles + PRIOR_ARTICLES, self.counts.get, math.log
+        total, log = self.articles + PRIOR_ARTICLES, math.log
         found = []
-        for term in terms:
+        for term, count in zip(terms, map(self.counts.get, terms, repeat(0.0)), strict=True):
             prior = PRIOR_SHORT if len(term) <= SHORT and term.isascii() else PRIOR_LONG
-            seen = held(term, 0.0) + prior
+            seen = count + prior
             found.append(log(total / seen) if seen < total else 0.0)
         return found
 
@@ -37,8 +38,8 @@ class Vocabulary(Struct):
         """Count one article; `terms` are its distinct terms."""
         self.articles += 1
         counts = self.counts
-        for term in terms:
-            counts[term] = counts.get(term, 0.0) + 1
+        held = map(counts.get, terms, repeat(0.0))
+        counts.update([(term, count + 1) for term, count in zip(terms, held, strict=True)])
         if len(counts) > MAX_TERMS:
             self.articles /= 2
             self.counts = {term: n / 2 for term, n in counts.items() if n >= 2}
