@@ -218,9 +218,7 @@ def names(text: str) -> list[Span]:
     if not unsure:
         return found
     return [
-        span
-        if span.sure
-        else Span(span.text, span.start, inside.issuperset(span.text.split()))
+        span if span.sure else Span(span.text, span.start, inside.issuperset(span.text.split()))
         for span in found
     ]
 
