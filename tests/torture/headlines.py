@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -64,12 +65,14 @@ def write(path: Path, count: int, seed: int) -> list[str]:
     return [row["id"] for row in rows]
 
 
-def make(count: int, seed: int, sentences: int = 3) -> list[dict[str, str]]:
+def make(
+    count: int, seed: int, sentences: int = 3, *, towns: Sequence[str] = TOWNS
+) -> list[dict[str, str]]:
     """The same as rows of an archive. Texts are the headline and so many sentences more."""
     chance = random.Random(seed)
     made: list[tuple[datetime, str, str]] = []
     while len(made) < count:
-        town, who = chance.choice(TOWNS), chance.choice(PEOPLE)
+        town, who = chance.choice(towns), chance.choice(PEOPLE)
         n, m = chance.randrange(11, 60), chance.randrange(3, 11)
         broke = START + timedelta(minutes=chance.randrange(20 * 24 * 60))
         plot = chance.choice(PLOTS)

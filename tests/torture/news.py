@@ -32,16 +32,37 @@ _EVENTS = {
 }
 
 
+# Few, so that much of the news is about the events.
+_TOWNS = ("Tollmere", "Velden", "Osk", "Harnow")
+# Long enough not to be taken for headlines: only stories of full texts are split and merged.
+_SENTENCES = 4
+# Of the articles this part is edited, each into another's wording: some change their story, and
+# some their event, and alerts have to follow.
+_EDITED = 0.08
+
+
 def portions(articles: int, seed: int, portions: int) -> list[Portion]:
-    """`articles` in so many files, live ones and archives in turn; refs are unique in all."""
-    rows = make(articles, seed, sentences=1)
+    """`articles` in so many files, live ones and archives in turn; refs are unique in all, but
+    that an article may come once more, edited, in the file that it came in."""
+    rows = make(articles, seed, _SENTENCES, towns=_TOWNS)
     chance = random.Random(seed)
     chance.shuffle(rows)
     size = -(-len(rows) // portions)
     return [
-        (f"{'live' if number % 2 == 0 else 'back'}-{number:04}", rows[at : at + size])
+        (
+            f"{'live' if number % 2 == 0 else 'back'}-{number:04}",
+            _edited(rows[at : at + size], chance),
+        )
         for number, at in enumerate(range(0, len(rows), size))
     ]
+
+
+def _edited(rows: list[dict[str, str]], chance: random.Random) -> list[dict[str, str]]:
+    edits = []
+    for row in chance.sample(rows, int(len(rows) * _EDITED)):
+        other = chance.choice(rows)
+        edits.append({**row, "title": other["title"], "text": other["text"]})
+    return rows + edits
 
 
 def definitions(folder: Path, version: int) -> Path:
