@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+from zlib import crc32
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from sinks.database import edits
 from sinks.database.books import Books
@@ -18,6 +20,11 @@ from sinks.news import Moment, Policy, look_back_id
 from sinks.outlets import Outlets
 from stream.log.contract import LogRecord
 from stream.records import LIVE_LANE, Decision
+
+# The first of the two numbers of our advisory locks on articles; any that nobody else uses.
+_ARTICLES = 0x4441_5445
+# Few enough that the largest batch does not fill the server's lock table (6,400 by default).
+_BUCKETS = 256
 
 
 def write(
@@ -43,6 +50,7 @@ def write(
             for change in item.changes:
                 stories.update({change.story, change.into} - {None})  # type: ignore[arg-type]
                 articles.update(change.articles)
+    _wait_for_other_lane(connection, articles)
     books = Books(connection, articles, stories, alerts)
     writer = LaneWriter(books, policy, outlets)
     for item in items:
@@ -52,6 +60,17 @@ def write(
             writer.place(item)
     told = items[0].lane == LIVE_LANE or policy.tells_backfill
     flush(books, policy.channels if told else (), perhaps_told)
+
+
+def _wait_for_other_lane(connection: sa.Connection, articles: Iterable[str]) -> None:
+    """Lanes are written at the same time and meet in articles that both bring. What one reads of
+    such an article must not be overtaken by the other; SQLite has one writer at a time anyway.
+    Sorted, so that two wait for each other instead of deadlocking."""
+    if connection.dialect.name != "postgresql":
+        return
+    buckets = sorted({crc32(article.encode()) % _BUCKETS for article in articles})
+    one = sa.func.unnest(sa.literal(buckets, ARRAY(sa.Integer))).column_valued("bucket")
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ARTICLES, one)))
 
 
 class LaneWriter:

@@ -16,7 +16,7 @@ from pathlib import Path
 from stream.telemetry import configure_logs
 from tests.torture.run import Report, on_broker, on_sqlite
 
-# Two cores need about four minutes for these, most of it starting Python.
+# Two cores need about six minutes for these, most of it starting Python.
 ARTICLES, KILLS = 5_000, 100
 # The one-file log has no network, so it gets a smaller part.
 SHARE_OF_SQLITE = 0.2

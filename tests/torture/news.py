@@ -35,7 +35,7 @@ _EVENTS = {
 # Few, so that much of the news is about the events.
 _TOWNS = ("Tollmere", "Velden", "Osk", "Harnow")
 # Long enough not to be taken for headlines: only stories of full texts are split and merged.
-_SENTENCES = 4
+_SENTENCES = 3
 # Of the articles this part is edited, each into another's wording: some change their story, and
 # some their event, and alerts have to follow.
 _EDITED = 0.08
