@@ -16,6 +16,8 @@ from stream.log.contract import Log, LogRecord, Partition
 
 # A dead letter must itself be small: enough of the message to act on.
 MESSAGE_CHARS = 1000
+# Ids of articles are short hashes; what is longer than this is none.
+ID_CHARS = 500
 # From the stage's own line down to where it failed.
 FRAMES = 8
 
@@ -101,4 +103,9 @@ def _article_of(value: bytes | msgspec.Raw) -> tuple[str | None, str | None]:
     for inner in (ids.placed, ids.embedded, ids.article):
         if bytes(inner):
             return _article_of(inner)
-    return ids.article_id or ids.id, ids.revision
+    return _short(ids.article_id or ids.id), _short(ids.revision)
+
+
+def _short(id_: str | None) -> str | None:
+    """None where it is no id of ours: the letter must stay small."""
+    return id_ if id_ is not None and len(id_) <= ID_CHARS else None

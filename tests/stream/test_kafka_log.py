@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from kafka import KafkaAdminClient, TopicPartition
 
 from dateline.broker import PackagedBroker
 from stream.errors import LogChanged, Unavailable, UsageError
@@ -135,6 +136,26 @@ def test_a_group_without_commits_begins_at_the_first_record_also_of_a_topic_made
     append(log, name, [b"b%d" % n for n in range(9)])
     member = log.consumer(name, [name])
     assert [record.value for record in take(member, 9)] == [b"b%d" % n for n in range(9)]
+    member.close()
+
+
+@pytest.mark.skipif(NAMED is None, reason="the packaged broker drops no records")
+def test_retention_that_passes_the_position_stops_the_reader(
+    log: KafkaLog, broker: str, name: str
+) -> None:
+    """Anchor 3: it must not be alive and idle."""
+    make_topic(log, name)
+    append(log, name, [b"a"] * 3)
+    member = log.consumer(f"dateline.{name}", [name])
+    assert take(member, 1)[0].offset == 0
+    member.commit({Partition(name, 0): 1})
+    member.close()
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    admin.delete_records({TopicPartition(name, 0): 2})
+    admin.close()
+    member = log.consumer(f"dateline.{name}", [name])
+    with pytest.raises(LogChanged, match=rf"goes on at 1 .*`dateline offsets reset {name} --to"):
+        take(member, 1)
     member.close()
 
 

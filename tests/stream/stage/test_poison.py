@@ -55,6 +55,19 @@ def test_a_dead_letter_names_the_article_it_is_about(log: SqliteLog) -> None:
     assert [(d.article_id, d.revision) for d in letters(log)] == [("a-1", "r-1")] * 3
 
 
+def test_the_letter_of_a_record_as_large_as_can_be_is_small(log: SqliteLog) -> None:
+    """Anchor 6: a letter too large to be appended would end the stage again and again."""
+    value = b'{"id": "%s", "revision": "r"}'
+    producer = log.producer()
+    producer.send(IN, value % (b"x" * (MAX_RECORD_BYTES - len(value))), partition=0)
+    producer.close()
+    put(log, ["good"])
+    run(log, Echo())
+    assert answers(log) == ["good"]
+    assert [(d.article_id, d.revision) for d in letters(log)] == [(None, "r")]
+    assert max(len(record.value) for record in log.read(Partition(DEAD, 0))) < 2_000
+
+
 class Broken(Echo):
     """Fails on every record, until it is mended."""
 
