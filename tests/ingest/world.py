@@ -24,6 +24,7 @@ from stream.log.sqlite import SqliteLog
 from stream.records import Article
 
 START = datetime(2021, 9, 20, 12, 0, tzinfo=UTC)
+LOOPBACK = IngestSettings(allow_networks=["127.0.0.0/8"], deadline=5)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

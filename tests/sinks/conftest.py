@@ -6,6 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from store.engine import open_database
+from tests.sinks.channels import Clock
+from tests.sinks.receiver import Receiver
 from tests.sinks.world import Feed
 
 
@@ -19,3 +21,15 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
 @pytest.fixture
 def feed(engine: sa.Engine) -> Feed:
     return Feed(engine)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.stop()

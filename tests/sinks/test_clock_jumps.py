@@ -11,7 +11,7 @@ from sinks.alerts.deliver import Deliverer
 from sinks.alerts.outbox import CLOCK
 from sinks.alerts.settings import AlertSettings
 from store import tables
-from tests.sinks.test_delivery import Clock, Fake
+from tests.sinks.channels import Clock, Fake
 from tests.sinks.world import Feed, matched, rows
 
 
