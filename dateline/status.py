@@ -40,13 +40,10 @@ def status(settings: Settings) -> list[Row]:
             folded = sa.select(sa.func.coalesce(sa.func.sum(tables.polls_daily.c.polls), 0))
             polls = sum(connection.execute(q).scalar_one() for q in (rows_of_polls, folded))
             d = tables.dead.c
-            dead: dict[str, int] = dict(
-                connection.execute(
-                    sa.select(d.stage, sa.func.count()).where(d.state == "dead").group_by(d.stage)
-                )
-                .tuples()
-                .all()
-            )
+            letters = sa.select(d.stage, sa.func.count().label("waiting")).where(d.state == "dead")
+            dead: dict[str, int] = {
+                row.stage: row.waiting for row in connection.execute(letters.group_by(d.stage))
+            }
             undelivered, error = connection.execute(
                 sa.select(sa.func.count(), sa.func.max(tables.outbox.c.last_error)).where(
                     tables.outbox.c.state.in_(("pending", "sending", "failed", "unknown"))
