@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,7 +112,7 @@ def saved(stage: ClusterStage) -> tuple[float, float]:
     """(seconds, MB) of a snapshot."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        path = snapshot.save(Path(folder), stage._lanes[0], "bench", "bench")
+        path = snapshot.save(Path(folder), stage._lanes[0], "bench", "bench", datetime.now(UTC))
         return time.perf_counter() - started, path.stat().st_size / 1e6
 
 

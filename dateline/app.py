@@ -86,7 +86,8 @@ def make_stage(name: str, settings: Settings, *, deliver: bool = True) -> Stage:
         from processors.cluster.stage import ClusterStage
 
         # Snapshots are never optional here: without one a restart reads the log from its start.
-        return ClusterStage(settings.cluster, settings.cluster.state_dir or Path("dateline.state"))
+        folder = settings.cluster.state_dir or Path("dateline.state")
+        return ClusterStage(settings.cluster, folder, open_log(settings))
     if name == "match":
         from processors.match.stage import MatchStage
 

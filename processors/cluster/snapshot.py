@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from processors.cluster.story import Story
 from processors.cluster.vocabulary import Vocabulary
 
 # Raise when a field below, or what is kept in a piece or a story, changes its meaning.
-FORMAT = 4
+FORMAT = 5
 KEPT = 2
 MAGIC = b"dateline cluster snapshot\n"
 
@@ -36,6 +37,7 @@ class Head(Struct):
     log_id: str
     partition: int
     next: int
+    read_at: datetime  # when the record before `next` was appended
     checksum: bytes
 
 
@@ -58,10 +60,12 @@ class Refused(Exception):
     """This file cannot be used; the text says why."""
 
 
-def save(folder: Path, lane: Lane, engine: str, log_id: str) -> Path:
+def save(folder: Path, lane: Lane, engine: str, log_id: str, read_at: datetime) -> Path:
     """Write the lane's state up to `lane.next`; returns the file. Raises OSError."""
     body = _encoder.encode(_pack(lane))
-    head = _encoder.encode(Head(FORMAT, engine, log_id, lane.number, lane.next, _checksum(body)))
+    head = _encoder.encode(
+        Head(FORMAT, engine, log_id, lane.number, lane.next, read_at, _checksum(body))
+    )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"cluster-{lane.number}-{lane.next:020d}.snapshot"
     beside = path.with_suffix(f".{os.getpid()}.new")
@@ -80,9 +84,9 @@ def found(folder: Path, partition: int) -> Iterator[Path]:
     yield from sorted(folder.glob(f"cluster-{partition}-*.snapshot"), reverse=True)
 
 
-def load(path: Path, lane: Lane, engine: str, log_id: str) -> None:
-    """Fill a fresh lane from the file. Raises Refused when it is not a snapshot of this engine,
-    log and lane, whole and unaltered; the lane is then as it was."""
+def load(path: Path, lane: Lane, engine: str, log_id: str) -> Head:
+    """Fill a fresh lane from the file; returns its head. Raises Refused when it is not a snapshot
+    of this engine, log and lane, whole and unaltered; the lane is then as it was."""
     try:
         data = path.read_bytes()
         start = len(MAGIC) + 4
@@ -97,6 +101,7 @@ def load(path: Path, lane: Lane, engine: str, log_id: str) -> None:
         if head.checksum != _checksum(body):
             raise Refused("the checksum is wrong")
         _unpack(_body_decoder.decode(body), lane, head.next)
+        return head
     except OSError as error:
         raise Refused(f"cannot be read: {error.strerror}") from error
     except (msgspec.MsgspecError, ValueError, IndexError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from processors.cluster.decision import Decision
 from processors.cluster.lane import Lane
 from processors.cluster.settings import ClusterSettings
 from stream.errors import BadRecord
-from stream.log.contract import LogRecord, Partition
+from stream.log.contract import Log, LogRecord, Partition
 from stream.records import EMBEDDED, PLACED, Embedded, Placed, StoryChange, decode
 from stream.stage import Output, Stage
 
@@ -53,16 +54,21 @@ class ClusterStage(Stage):
     # A record that fails must not leave its neighbours half placed.
     chunk = 1
 
-    def __init__(self, settings: ClusterSettings, state_dir: Path | None = None) -> None:
+    def __init__(
+        self, settings: ClusterSettings, state_dir: Path | None = None, log: Log | None = None
+    ) -> None:
         """`state_dir` holds the snapshots (default: that of the settings; None = keep none, each
-        start reads the log anew)."""
-        self._settings = settings
+        start reads the log anew). `log` lets it notice snapshots of records that a restored log
+        does not hold, and where a log that has dropped its oldest records begins."""
+        self._settings, self._log = settings, log
         self._folder = state_dir or settings.state_dir
         self._lanes: dict[int, Lane] = {}
         self._log_ids: dict[int, str] = {}
         self._facts: dict[int, dict[int, Fact]] = {}
         self._saved: dict[int, int] = {}
         self._durable: dict[int, int] = {}
+        # When the last record that was handled was appended: by it a snapshot is known again.
+        self._read_at: dict[int, datetime] = {}
         # Placements under this source offset are on the log or were kept there for too long ago.
         self._silent_before: dict[int, int] = {}
         self._decide = cache(self._load_decision)
@@ -75,15 +81,40 @@ class ClusterStage(Stage):
         lane = self._new_lane(number)
         for path in snapshot.found(self._folder, number) if self._folder is not None else ():
             try:
-                snapshot.load(path, lane, self._rules(), log_id)
+                head = snapshot.load(path, lane, self._rules(), log_id)
+                self._check(partition, head)
+                self._read_at[number] = head.read_at
                 break
             except snapshot.Refused as error:
                 self._say.warning("cluster.snapshot_refused", file=path.name, reason=str(error))
                 lane = self._new_lane(number)
+        lane.next = self._begin(partition, lane.next)
         self._lanes[number], self._log_ids[number] = lane, log_id
         self._facts[number], self._silent_before[number] = {}, 0
         self._saved[number] = self._durable[number] = lane.next
         return lane.next
+
+    def _check(self, partition: Partition, head: snapshot.Head) -> None:
+        """Refuses a snapshot of records that the log does not hold: it was restored from an older
+        copy, and other records may stand there now, appended at another time."""
+        if self._log is None or head.next == 0:
+            return
+        first, end = self._log.bounds(partition)
+        last = next(self._log.read(partition, head.next - 1, head.next), None)
+        if head.next > end or (last is not None and last.time != head.read_at):
+            raise snapshot.Refused(
+                f"made of other records than the log holds up to {head.next:,} (from {first:,} to "
+                f"{end:,}): the log was restored from an older copy"
+            )
+
+    def _begin(self, partition: Partition, at: int) -> int:
+        """Where the log begins, when nothing was read of it yet, or when the records up to there
+        were dropped unread and the operator has set the group past them."""
+        if self._log is None:
+            return at
+        first, _ = self._log.bounds(partition)
+        given_up = (self._log.committed(f"dateline.{self.name}", partition) or 0) >= first
+        return first if at < first and (at == 0 or given_up) else at
 
     def restore(self, partition: Partition, outputs: Iterator[LogRecord]) -> None:
         number = partition.number
@@ -100,7 +131,8 @@ class ClusterStage(Stage):
 
     def lost(self, partition: Partition) -> None:
         self._save(partition.number, at_least=1)
-        for held in (self._lanes, self._log_ids, self._facts, self._saved, self._durable):
+        lanes = (self._lanes, self._log_ids, self._facts, self._saved, self._durable, self._read_at)
+        for held in lanes:
             held.pop(partition.number, None)
 
     def close(self) -> None:
@@ -113,7 +145,7 @@ class ClusterStage(Stage):
         outputs: list[Output] = []
         for record in batch:
             placed = self._place(record)
-            self._lanes[record.partition].next = record.offset + 1
+            self._done(record)
             if placed is not None:
                 key = placed[0]
                 outputs.append(Output(PLACED, placed[1], key=key, partition=record.partition))
@@ -121,7 +153,11 @@ class ClusterStage(Stage):
 
     def skip(self, record: LogRecord, error: BaseException) -> None:
         self._facts[record.partition].pop(record.offset, None)
+        self._done(record)
+
+    def _done(self, record: LogRecord) -> None:
         self._lanes[record.partition].next = record.offset + 1
+        self._read_at[record.partition] = record.time
 
     def committed(self, next_offsets: Mapping[Partition, int]) -> None:
         for partition, offset in next_offsets.items():
@@ -186,7 +222,8 @@ class ClusterStage(Stage):
         ):
             return
         try:
-            snapshot.save(self._folder, lane, self._rules(), self._log_ids[number])
+            read_at, log_id = self._read_at[number], self._log_ids[number]
+            snapshot.save(self._folder, lane, self._rules(), log_id, read_at)
         except OSError as error:
             # The log has everything; a full disk only makes the next start slower.
             self._say.warning("cluster.snapshot_failed", error=str(error))
