@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from processors.match.definition import Lookup, load_directory, load_file
+from processors.match.definition import Lookup, load_directory, load_file, same_content
 from stream import records
 from stream.log.contract import Log, Partition, Producer
 from stream.records import Definition
@@ -48,11 +48,10 @@ def apply(log: Log, definitions: Sequence[Definition], *, prune: bool = False) -
         for wanted in definitions:
             known = latest.get(wanted.id)
             version = known.version if known else 0
-            same = msgspec.structs.replace(wanted, version=version)
-            if known is not None and same == known:
+            if known is not None and same_content(wanted, known):
                 done.unchanged.append(wanted.id)
                 continue
-            _append(producer, msgspec.structs.replace(same, version=version + 1))
+            _append(producer, msgspec.structs.replace(wanted, version=version + 1))
             (done.added if known is None or known.removed else done.changed).append(wanted.id)
         kept = {definition.id for definition in definitions}
         for known in latest.values():

@@ -22,8 +22,6 @@ J = TypeVar("J", bound="Job")
 
 # A healthy feed of 8 MB needs about 140 MB; a document that wants more than this is an attack.
 MEMORY_BYTES = 1536 * 1024 * 1024
-# Expat and the tree builders recurse in C with the depth of the document.
-RECURSION = 1000
 
 
 class Job(Struct, array_like=True, kw_only=True):

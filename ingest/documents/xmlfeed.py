@@ -63,7 +63,6 @@ class _Reader:
         self.field_depth = 0
         self.pieces: list[str] = []
         self.marked = False  # elements stand in the captured text
-        self.plain_text = False
         self.attributes: dict[str, str] = {}
         self.bases: list[tuple[int, str]] = []
         self.names: dict[str, str] = {}

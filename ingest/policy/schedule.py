@@ -158,8 +158,8 @@ def next_at(
     unless max_interval ends first. `late`: seconds by which this poll came too late. After an
     outage of ours thousands do at once, and are spread over the length of an interval."""
     share = _share(url)
-    wait = seconds * (1 + (1.0 if late > seconds else JITTER) * share)
-    latest = max(seconds * (1 + JITTER * share), settings.max_interval)
+    wait = seconds * (1 + share if late > seconds else jitter(url))
+    latest = max(seconds * jitter(url), settings.max_interval)
     at = now + timedelta(seconds=min(wait, latest))
     return awake(at, hints, now + timedelta(seconds=latest), share * _WAKING)
 

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint32]
 
-# Runs of three content words: two reports of one happening share few, a repeated text nearly all.
-RUN = 3  # `_hashes` pairs that many
 # Words of the lead that are read: the parts of a series open alike for 74 and differ then, and
 # another outlet's own summary before the text took 45. A sketch has 500 bytes at most.
 LEAD_TERMS, TITLE_TERMS = 120, 40
@@ -65,6 +63,7 @@ def sketch(title: list[str], body: list[str]) -> bytes:
 
 
 def _hashes(terms: list[str]) -> Hashes:
+    # Runs of three: two reports of one happening share few, a repeated text nearly all.
     runs = map(str.encode, map(" ".join, zip(terms, terms[1:], terms[2:], strict=False)))
     mixed = np.fromiter(map(zlib.crc32, runs), dtype=np.uint64)
     # The finaliser of splitmix64 (Steele et al. 2014): a CRC is linear, and the smallest CRCs of

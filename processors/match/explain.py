@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Protocol
 
 from processors.match.decision import load
 from processors.match.events import EventTable, build
 from processors.match.judge import Encode, Judge, vector_of
 from processors.match.settings import MatchSettings
 from stream.records import Article, Decision, Definition, DefinitionVectors
-
-
-class Vectors(Protocol):
-    """What turns texts into vectors (the embed stage's encoder)."""
-
-    name: str
-
-    def encode(self, texts: Sequence[str]) -> list[bytes]: ...
 
 
 class Explainer:

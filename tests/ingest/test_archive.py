@@ -28,10 +28,6 @@ def _row(n: int, **other: object) -> dict[str, object]:
     } | other  # fmt: skip
 
 
-def _dump(world: World) -> list[bytes]:
-    return [encode(a) for a in world.articles()]
-
-
 def test_the_same_archive_twice_appends_nothing_new(world: World, tmp_path: Path) -> None:
     path = _file(tmp_path, [_row(n) for n in range(5)])
     first = archive.replay(path, world.log, world.engine)
