@@ -40,7 +40,7 @@ STEPS = (
     Step("grows the story", "placing", ((Story, "add"), (Vocabulary, "add"))),
     Step("keeps the story findable", "placing", ((Shelf, "put"),)),
     Step("everything else", "placing", ((Lane, "place"),)),
-    Step("reads sentences, names, days", "matching", ((judge, "read"), (match_signals, "said"))),
+    Step("reads sentences, names, days", "matching", ((judge, "read"),)),
     Step("cosines to all events", "matching", ((match_signals, "near"),)),
     Step("compares with likely events", "matching", ((Judge, "_judged"),)),
     Step("gives reasons", "matching", ((Judge, "_decision"),)),

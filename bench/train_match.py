@@ -121,7 +121,7 @@ def collect(
     readings = [
         read(a.title, a.text, table.gazetteer, day) for a, day in zip(articles, days, strict=True)
     ]
-    said = [signals.said(one, table) for one in readings]
+    said = [signals.Said(one, table) for one in readings]
     values, kinds, truth, weight, foreign = [], [], [], [], []
     for index, event in enumerate(table.events):
         own = written_in(event.definition, language)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -72,12 +74,9 @@ class Heard(NamedTuple):
     square: float  # of the length
 
 
-def counts(title: Iterable[str], beginning: Sequence[Iterable[str]]) -> Counter[str]:
+def counts(title: frozenset[str], beginning: Sequence[frozenset[str]]) -> Counter[str]:
     """Sentences of the beginning that have a word; the title counts twice."""
-    found = Counter[str]()
-    for words in (title, title, *beginning):
-        found.update(set(words))
-    return found
+    return Counter(chain(title, title, *beginning))
 
 
 def gather(
@@ -131,7 +130,10 @@ def _texts(definition: Definition) -> list[Counter[str]]:
     else:
         pairs = [(definition.title, definition.description)]
     return [
-        counts(terms(title), [terms(s) for s in sentences(text)[:BEGINNING]])
+        counts(
+            frozenset(terms(title)),
+            [frozenset(terms(s)) for s in sentences(text)[:BEGINNING]],
+        )
         for title, text in pairs
     ]
 
@@ -163,16 +165,17 @@ def hear(words: Mapping[str, int], crowd: Crowd) -> Heard:
 def instead(heard: Heard, words: Mapping[str, int], crowd: Crowd) -> Heard:
     """The same for an article that differs a little: only the words that differ are looked at."""
     before, square, more = heard.words, [heard.square], dict[str, float]()
-    for word in sorted(before.keys() | words.keys()):
-        was, now = before.get(word, 0), words.get(word, 0)
-        if was != now:
-            rare = crowd.rarity.get(word, crowd.unheard)
-            square.append((_often(now) * rare) ** 2 - (_often(was) * rare) ** 2)
-            more[word] = (_often(now) - _often(was)) * rare
+    for word in {word for word, _ in before.items() ^ words.items()}:
+        was, now = _often(before.get(word, 0)), _often(words.get(word, 0))
+        rare = crowd.rarity.get(word, crowd.unheard)
+        square.append((now * now - was * was) * rare * rare)
+        more[word] = (now - was) * rare
     return Heard(words, heard.shared + _spread(more, crowd), math.fsum(square))
 
 
+@cache
 def _often(count: int) -> float:
+    """How much it says to have a word in so many sentences."""
     return 1 + math.log(count) if count else 0.0
 
 

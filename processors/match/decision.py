@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -67,21 +68,27 @@ class Decider(Struct, frozen=True):
     def base(self, regime: str, kind: str) -> float:
         return self.file.regimes[regime].base[kind]
 
-    def contributions(self, regime: str, values: dict[str, float]) -> dict[str, float]:
-        """What each signal adds to the score, 0 for one without a value. Rounded, so that it is
-        exact once stored."""
-        found = dict.fromkeys(SIGNALS, 0.0)
-        # Most weights or values are 0, and rounding costs most of what this takes.
-        for name, weight in self.file.regimes[regime].weights.items():
-            if weight and (value := values.get(name)) and name in found:
-                found[name] = round(weight * value, 4) + 0.0  # no -0
-        if regime == "unread":
-            found |= dict.fromkeys(UNREADABLE, 0.0)
-        return found
+    def weights(self, regime: str) -> dict[str, float]:
+        """Of the signals that count."""
+        return {
+            name: weight
+            for name, weight in self.file.regimes[regime].weights.items()
+            if weight and name in SIGNALS and not (regime == "unread" and name in UNREADABLE)
+        }
 
 
-def total(base: float, contributions: dict[str, float]) -> float:
-    return round(base + math.fsum(contributions.values()), 4)
+def contributions(weights: Mapping[str, float], values: Mapping[str, float]) -> dict[str, float]:
+    """What each signal adds to the score, 0 for one without a value. Rounded, so that it is exact
+    once stored."""
+    return dict.fromkeys(SIGNALS, 0.0) | {
+        name: round(weight * value, 4) + 0.0  # no -0
+        for name, weight in weights.items()
+        if (value := values.get(name))
+    }
+
+
+def total(base: float, parts: Mapping[str, float]) -> float:
+    return round(base + math.fsum(parts.values()), 4)
 
 
 def probability(score: float) -> float:

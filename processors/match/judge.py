@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
@@ -79,6 +79,7 @@ class Judge:
         self._languages = [written_in(one.definition, settings.language) for one in table.events]
         self._bounds = Bounds(table, decider, self._regime)
         self._regimes: dict[tuple[str | None, bool, bool, bool], str] = {}
+        self._weights = {name: decider.weights(name) for name in decider.file.regimes}
         self._clear: dict[tuple[int, str], dict[str, float]] = {}
 
     def kept(self, article: Article, vector: Vector) -> list[Decision]:
@@ -128,7 +129,7 @@ class Judge:
         for (article, _), close in zip(articles, near, strict=True):
             day = published_day(article)
             reading = read(article.title, article.text, self.table.gazetteer, day)
-            said = signals.said(reading, self.table)
+            said = Said(reading, self.table)
             found.append(_Read(reading, said, close, day, article.lang))
         return found
 
@@ -218,7 +219,7 @@ class Judge:
         if regime == "unread":
             values |= dict.fromkeys(signals.UNREADABLE, 0.0)
         base = self._decider.base(regime, event.kind)
-        parts = self._decider.contributions(regime, values)
+        parts = decision.contributions(self._weights[regime], values)
         return _Judged(number, base, values, parts, decision.total(base, parts))
 
     def _plausible(self, article: _Read) -> set[int]:
@@ -294,7 +295,7 @@ class Judge:
     def _clearly(self, number: int, regime: str) -> dict[str, float]:
         key = number, regime
         if key not in self._clear:
-            self._clear[key] = clearly(self.table.events[number], self._decider, regime)
+            self._clear[key] = clearly(self.table.events[number], self._weights[regime])
         return self._clear[key]
 
     def _nearest(self, number: int, article: _Read) -> str:
@@ -305,16 +306,35 @@ class Judge:
 
     def _sentence(self, one: _Judged, article: _Read) -> str:
         """The sentence without which the event would be least likely; empty when none matters."""
-        event, reading = self.table.events[one.at], article.reading
+        reading = article.reading
         if not reading.has_body:
             return reading.title.strip()
         best, lowest = "", one.score
-        numbers = range(min(len(reading.sentences), REREAD)) if article.reread else None
-        for number in numbers or self._telling(event, reading):
-            score = self._score(one.at, self._without(number, article)).score
+        for number, score in self._shorter(one, article):
             if score < lowest:
                 best, lowest = reading.sentences[number].text, score
         return best
+
+    def _shorter(self, one: _Judged, article: _Read) -> Iterator[tuple[int, float]]:
+        """Sentences, and the score without each."""
+        event, reading = self.table.events[one.at], article.reading
+        numbers = range(min(len(reading.sentences), REREAD)) if article.reread else ()
+        if numbers or len(reading.sentences) == 1:  # without which it has another regime
+            for number in numbers or (0,):
+                yield number, self._score(one.at, self._without(number, article)).score
+            return
+        weights = self._weights[self._regime(one.at, article.lang, reading.has_body)]
+        wanted = signals.changeable(event, reading, article.said, article.day, weights)
+        for number in self._telling(event, reading) if wanted else ():
+            rest = self._without(number, article)
+            values = signals.reworded(one.at, self.table, rest.reading, rest.said, rest.day, wanted)
+            changed = dict.fromkeys(wanted, 0.0)
+            changed |= {
+                name: round(weights[name] * value, 4)
+                for name, value in values.items()
+                if value and name in wanted
+            }
+            yield number, decision.total(one.base, one.contributions | changed)
 
     def _telling(self, event: Event, reading: Reading) -> list[int]:
         """The sentences with most of the event's names and words."""
@@ -332,7 +352,7 @@ class Judge:
         given: only what is read in the words can change."""
         if number not in article.shorter:
             rest = article.reading.without(number)
-            said = signals.said(rest, self.table, article.said)
+            said = Said(rest, self.table, article.said)
             article.shorter[number] = _Read(rest, said, article.near, article.day, article.lang)
         return article.shorter[number]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from processors.match.decision import Decider
+from processors.match.decision import contributions
 from processors.match.events import Event
 
 # What a clear case shows: the upper quartiles of 207 labelled articles about a described event
@@ -31,19 +31,19 @@ CLEAR = {
 )
 
 
-def clearly(event: Event, decider: Decider, regime: str) -> dict[str, float]:
+def clearly(event: Event, weights: Mapping[str, float]) -> dict[str, float]:
     """Signal -> what it would contribute in a clear case; without those that this definition
     gives no means to."""
     impossible = _impossible(event)
     clear = {name: value for name, value in CLEAR.items() if name not in impossible}
-    best = decider.contributions(regime, clear)
+    best = contributions(weights, clear)
     return {name: best[name] for name in clear}
 
 
-def room(contributions: Mapping[str, float], best: Mapping[str, float]) -> dict[str, float]:
+def room(parts: Mapping[str, float], best: Mapping[str, float]) -> dict[str, float]:
     """Signal -> log-odds that it would add beyond what it does, `best` being a clear case;
     signals that could add nothing are left out."""
-    found = [(name, most - contributions[name]) for name, most in best.items()]
+    found = [(name, most - parts[name]) for name, most in best.items()]
     return {name: more for name, most in found if most > 0 and (more := round(most, 4)) > 0}
 
 

@@ -30,6 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -66,14 +67,48 @@ class Near(NamedTuple):
     standing: Standing | None  # None without a crowd
 
 
-class Said(NamedTuple):
-    """What the words of an article say, before any event is looked at."""
+class Said:
+    """What the words of an article say, before any event is looked at; read when it is asked for.
+    `longer` is what the article says with a sentence that is left out here."""
 
-    anywhere: Mapping[int, float]  # name -> how salient it is
-    opening: Mapping[int, float]  # the same for what the article opens on
-    first: frozenset[str]  # words of the beginning
-    heard: Heard | None  # None without a crowd
-    standing: Standing | None
+    def __init__(self, article: Reading, table: EventTable, longer: Said | None = None) -> None:
+        self._article, self._crowd, self._longer = article, table.crowd, longer
+
+    @cached_property
+    def _salience(self) -> tuple[Mapping[int, float], Mapping[int, float]]:
+        return self._article.salience()
+
+    @property
+    def anywhere(self) -> Mapping[int, float]:
+        """Name -> how salient it is."""
+        return self._salience[0]
+
+    @property
+    def opening(self) -> Mapping[int, float]:
+        """The same for what the article opens on."""
+        return self._salience[1]
+
+    @cached_property
+    def first(self) -> frozenset[str]:
+        """Words of the beginning."""
+        return self._article.beginning()
+
+    @cached_property
+    def heard(self) -> Heard | None:
+        """None without a crowd."""
+        if self._crowd is None:
+            return None
+        words = self._article.counts()
+        if self._longer is None or self._longer.heard is None:
+            return crowd.hear(words, self._crowd)
+        return crowd.instead(self._longer.heard, words, self._crowd)
+
+    @cached_property
+    def standing(self) -> Standing | None:
+        """None without a crowd."""
+        if self.heard is None:
+            return None
+        return crowd.standing(crowd.told(self.heard), crowd.STRANGER_TOLD)
 
 
 def near(vectors: NDArray[np.float32], table: EventTable, background: float) -> list[Near]:
@@ -86,20 +121,6 @@ def near(vectors: NDArray[np.float32], table: EventTable, background: float) -> 
         Near(cosines, crowd.standing(one, crowd.STRANGER_MEANT))
         for cosines, one in zip(found, meant, strict=True)
     ]
-
-
-def said(article: Reading, table: EventTable, longer: Said | None = None) -> Said:
-    """`longer` is what the article says with a sentence that is left out here."""
-    anywhere, opening = article.salience()
-    heard = standing = None
-    if table.crowd is not None:
-        words = article.counts()
-        if longer is None or longer.heard is None:
-            heard = crowd.hear(words, table.crowd)
-        else:
-            heard = crowd.instead(longer.heard, words, table.crowd)
-        standing = crowd.standing(crowd.told(heard), crowd.STRANGER_TOLD)
-    return Said(anywhere, opening, article.beginning(), heard, standing)
 
 
 def dense(index: int, table: EventTable, near: Near) -> dict[str, float]:
@@ -133,6 +154,50 @@ def lexical(
         "later": _present(event.to_come, said.anywhere) if published is None else 0.0,
         "excluded": 1.0 if excluded(event, article) else 0.0,
     }
+
+
+def changeable(
+    event: Event, article: Reading, said: Said, published: date | None, weights: Collection[str]
+) -> frozenset[str]:
+    """Of these signals those that may be others when a sentence is left out. An article that names
+    nothing of the event or its rivals does so without the sentence as well."""
+    found = {"words"} if event.words else set()
+    if said.standing is not None:
+        found.add("told")
+    if not event.around.isdisjoint(said.anywhere):
+        found |= _NAMELESS.keys()
+    if event.to_come and published is None:
+        found.add("later")
+    if article.days:
+        found.add("days")
+    if event.not_about:
+        found.add("excluded")
+    return frozenset(found.intersection(weights))
+
+
+def reworded(
+    index: int,
+    table: EventTable,
+    article: Reading,
+    said: Said,
+    published: date | None,
+    wanted: frozenset[str],
+) -> dict[str, float]:
+    """`lexical`, of the signals that are `changeable`."""
+    event, found = table.events[index], dict[str, float]()
+    if "words" in wanted:
+        found["words"] = words(event, said.first)
+    if "told" in wanted and said.standing is not None:
+        found["told"] = said.standing.lead(index)
+    if not wanted.isdisjoint(_NAMELESS):
+        found |= _names(event, table, said)
+    if "later" in wanted:
+        found["later"] = _present(event.to_come, said.anywhere)
+    if "days" in wanted:
+        found["days"] = _dates(event, article, published)["days"]
+    if "excluded" in wanted:
+        found["excluded"] = 1.0 if excluded(event, article) else 0.0
+    return found
 
 
 def _names(event: Event, table: EventTable, said: Said) -> dict[str, float]:
