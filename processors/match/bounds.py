@@ -6,9 +6,10 @@ from likely enough to be kept. A bound is never below the score.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,21 +47,21 @@ _NEVER, _ALWAYS = np.iinfo(np.int32).min, np.iinfo(np.int32).max
 
 
 class _Weights(NamedTuple):
-    """By event, in the regime that holds for it."""
+    """Of one event in its regime, or of each event, or whether any event has it."""
 
-    base: Floats  # with all that can be added whatever the article
-    meaning: Floats
-    detail: Floats
-    examples: Floats
-    ahead: Floats
-    lead: Floats
-    told: Floats
-    words: Floats
-    inside: Floats
-    outside: Floats
-    days: Floats
-    named: Floats
-    unnamed: Floats
+    base: Any  # with all that can be added whatever the article
+    meaning: Any
+    detail: Any
+    examples: Any
+    ahead: Any
+    lead: Any
+    told: Any
+    words: Any
+    inside: Any
+    outside: Any
+    days: Any
+    named: Any
+    unnamed: Any
 
 
 class Bounds:
@@ -70,13 +71,19 @@ class Bounds:
         self, table: EventTable, decider: Decider, regime: Callable[[int, str | None, bool], str]
     ) -> None:
         self._events, self._decider, self._regime = table.events, decider, regime
-        self._weights: dict[tuple[str | None, bool], _Weights] = {}
+        self._weights: dict[tuple[str | None, bool], tuple[Floats, _Weights]] = {}
+        # Name -> the events that have it or a rival that has it.
+        self._around: dict[int, list[int]] = {}
+        for number, event in enumerate(table.events):
+            for name in event.around:
+                self._around.setdefault(name, []).append(number)
         # The related event that stands first; itself where there is none.
         self._rival = np.array([(one.related or [n])[0] for n, one in enumerate(table.events)])
         parts = [one.parts for one in table.events]
         self._titles = np.array([[one.title] for one in parts])
         self._sentences = _padded([one.sentences or [one.title] for one in parts])
         self._examples = _padded([one.positive or [one.title] for one in parts])
+        self._word = np.array([signals.each_word(one) for one in table.events])
         spans = [_span(one) for one in table.events]
         self._starts = np.array([first for first, _ in spans], dtype=np.int64)
         self._ends = np.array([last for _, last in spans], dtype=np.int64)
@@ -95,55 +102,63 @@ class Bounds:
     ) -> list[float]:
         """The most that each of these events can score; closer where that is over the floor.
         `dated`: the text names days."""
-        weights = self._of(lang, has_body)
+        table, counts = self._of(lang, has_body)
         at = np.array(numbers, dtype=np.int64)
+        weights = _Weights._make(table[:, at])
         cosines, best = near.cosines, near.cosines.best
-        found = weights.base[at] + weights.ahead[at] * np.maximum(
-            0.0, best[at] - best[self._rival[at]]
-        )
-        found += weights.meaning[at] * cosines.highest(self._titles[at])
-        found += weights.detail[at] * cosines.highest(self._sentences[at])
-        found += weights.examples[at] * cosines.highest(self._examples[at])
-        if near.standing is not None and said.standing is not None:
-            found += weights.lead[at] * near.standing.leads(at)
-            found += weights.told[at] * said.standing.leads(at)
-        if day is not None:
+        found = weights.base + ROUNDING
+        if counts.ahead:
+            found += weights.ahead * np.maximum(0.0, best[at] - best[self._rival[at]])
+        if counts.meaning:
+            found += weights.meaning * cosines.highest(self._titles[at])
+        if counts.detail:
+            found += weights.detail * cosines.highest(self._sentences[at])
+        if counts.examples:
+            found += weights.examples * cosines.highest(self._examples[at])
+        if counts.lead and near.standing is not None:
+            found += weights.lead * near.standing.leads(at)
+        if counts.told and said.standing is not None:
+            found += weights.told * said.standing.leads(at)
+        if day is not None and (counts.inside or counts.outside):
             away = np.maximum(self._starts[at] - day.toordinal(), day.toordinal() - self._ends[at])
-            found += np.where(
-                away <= 0,
-                weights.inside[at],
-                weights.outside[at] * signals.years(np.maximum(away, 0)),
-            )
+            away = np.maximum(away, 0)
+            found += np.where(away, weights.outside * signals.years(away), weights.inside)
         if dated:
-            found += weights.days[at]
-        bounds: list[float] = (found + ROUNDING).tolist()
-        words: list[float] = weights.words[at].tolist()
-        most = signals.most_words(said.first)
-        for n, number in enumerate(numbers):
-            event = self._events[number]
-            nameless = event.around.isdisjoint(said.anywhere)
-            bounds[n] += (weights.unnamed if nameless else weights.named).item(number)
-            if words[n] and bounds[n] + words[n] * most >= floor:
-                bounds[n] += words[n] * signals.words(event, said.first)
-            else:
-                bounds[n] += words[n] * most
+            found += weights.days
+        around = set[int]().union(*(self._around[name] for name in said.anywhere))
+        if around:
+            named = np.array([number in around for number in numbers])
+            found += np.where(named, weights.named, weights.unnamed)
+        else:
+            found += weights.unnamed
+        bounds: list[float] = found.tolist()
+        if counts.words and (first := said.first):
+            each = (weights.words * self._word[at] / math.sqrt(len(first))).tolist()
+            most = (weights.words * signals.most_words(first)).tolist()
+            for n, number in enumerate(numbers):
+                if bounds[n] + most[n] < floor:
+                    bounds[n] += most[n]
+                else:
+                    bounds[n] += each[n] * len(first & self._events[number].words)
         return bounds
 
-    def _of(self, lang: str | None, has_body: bool) -> _Weights:
+    def _of(self, lang: str | None, has_body: bool) -> tuple[Floats, _Weights]:
+        """A row for each weight, and which are not 0 everywhere."""
         key = lang, has_body
         if key not in self._weights:
             rows = [self._row(n, one, key) for n, one in enumerate(self._events)]
-            self._weights[key] = _Weights(*np.array(rows, dtype=np.float64).T)
+            table = np.array(rows).T.copy()
+            self._weights[key] = table, _Weights(*table.any(axis=1).tolist())
         return self._weights[key]
 
-    def _row(self, number: int, event: Event, key: tuple[str | None, bool]) -> tuple[float, ...]:
+    def _row(self, number: int, event: Event, key: tuple[str | None, bool]) -> _Weights:
         regime = self._regime(number, *key)
         weights = dict(self._decider.file.regimes[regime].weights)
         if regime == "unread":
             weights |= dict.fromkeys(signals.UNREADABLE, 0.0)
         window = event.starts is not None or event.ends is not None
         ahead = weights.get("ahead", 0.0)
-        return (
+        return _Weights(
             self._decider.base(regime, event.kind) + _most(weights, RANGES),
             weights.get("meaning", 0.0),
             weights.get("detail", 0.0) if event.definition.description else 0.0,

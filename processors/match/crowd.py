@@ -56,9 +56,8 @@ class Crowd(NamedTuple):
 
     known_by: Groups  # rows of the matrix of vectors: its examples, or its title
     scale: NDArray[np.float64]  # 1 / the length of the sum of these rows, by event
-    rarity: Mapping[str, float]  # word -> weight
-    unheard: float  # the weight of a word that no event uses
-    number: Mapping[str, int]  # of the words that are used, in alphabetical order
+    words: Mapping[str, tuple[int, float]]  # word -> its number, in alphabetical order, and weight
+    unheard: tuple[int, float]  # -1 and the weight of a word that no event uses
     profiles: Sequence[Mapping[str, float]]  # by event: the weight of each of its words
     # The same by word: those of word w stand from `starts[w]` to `starts[w + 1]`.
     starts: NDArray[np.int64]
@@ -99,11 +98,10 @@ def gather(
     ends = np.cumsum([len(held) for held in holders], dtype=np.int64)
     lengths = [float(np.linalg.norm(matrix[rows].sum(axis=0))) or 1.0 for rows in known_by]
     return Crowd(
-        groups(known_by),
+        groups(known_by, len(matrix)),
         1 / np.array(lengths),
-        rarity,
-        unheard,
-        number,
+        {word: (n, rarity[word]) for word, n in number.items()},
+        (-1, unheard),
         profiles,
         np.concatenate([np.zeros(1, dtype=np.int64), ends]),
         np.array([event for held in holders for event, _ in held], dtype=np.int64),
@@ -149,28 +147,34 @@ def _weighed(
 
 def meant(cosines: NDArray[np.float64], crowd: Crowd) -> NDArray[np.float64]:
     """Cosine of the article and each event, from those with the rows of the matrix."""
-    rows, starts = crowd.known_by
-    found = cosines[rows]
-    if len(rows) > len(starts):
-        found = np.add.reduceat(found, starts)
+    found = crowd.known_by.of(cosines)
+    if len(found) > len(crowd.scale):
+        found = np.add.reduceat(found, crowd.known_by.starts)
     return np.round(found * crowd.scale, 4)
 
 
 def hear(words: Mapping[str, int], crowd: Crowd) -> Heard:
     """Of the words of an article (see `counts`)."""
-    weighed = {word: _often(n) * crowd.rarity.get(word, crowd.unheard) for word, n in words.items()}
-    return Heard(words, _spread(weighed, crowd), math.fsum([w * w for w in weighed.values()]))
+    known, squares = list[tuple[int, float]](), list[float]()
+    for word, count in words.items():
+        number, rare = crowd.words.get(word, crowd.unheard)
+        weight = _often(count) * rare
+        squares.append(weight * weight)
+        if number >= 0:
+            known.append((number, weight))
+    return Heard(words, _spread(known, crowd), math.fsum(squares))
 
 
 def instead(heard: Heard, words: Mapping[str, int], crowd: Crowd) -> Heard:
     """The same for an article that differs a little: only the words that differ are looked at."""
-    before, square, more = heard.words, [heard.square], dict[str, float]()
+    before, square, known = heard.words, [heard.square], list[tuple[int, float]]()
     for word in {word for word, _ in before.items() ^ words.items()}:
         was, now = _often(before.get(word, 0)), _often(words.get(word, 0))
-        rare = crowd.rarity.get(word, crowd.unheard)
+        number, rare = crowd.words.get(word, crowd.unheard)
         square.append((now * now - was * was) * rare * rare)
-        more[word] = (now - was) * rare
-    return Heard(words, heard.shared + _spread(more, crowd), math.fsum(square))
+        if number >= 0:
+            known.append((number, (now - was) * rare))
+    return Heard(words, heard.shared + _spread(known, crowd), math.fsum(square))
 
 
 @cache
@@ -179,19 +183,20 @@ def _often(count: int) -> float:
     return 1 + math.log(count) if count else 0.0
 
 
-def _spread(weighed: Mapping[str, float], crowd: Crowd) -> NDArray[np.float64]:
-    """By event: the weights of the words that it uses, times their weights in it."""
-    # Always in the same order, so that the sums are the same to the last digit.
-    known = sorted([(n, word) for word in weighed if (n := crowd.number.get(word)) is not None])
-    numbers = np.array([n for n, _ in known], dtype=np.int64)
-    starts = crowd.starts[numbers]
-    sizes = crowd.starts[numbers + 1] - starts
-    ends = np.cumsum(sizes)
-    total = int(ends[-1]) if known else 0
-    rows = np.arange(total) + np.repeat(starts - ends + sizes, sizes)
-    shares = crowd.weights[rows] * np.repeat([weighed[word] for _, word in known], sizes)
+def _spread(known: list[tuple[int, float]], crowd: Crowd) -> NDArray[np.float64]:
+    """By event: the weights of these words, by their numbers, times their weights in it."""
+    if not known:
+        return np.zeros(len(crowd.scale))
+    known.sort()  # always in the same order, so that the sums are the same to the last digit
+    numbers, weights = zip(*known, strict=True)
+    at = np.array(numbers)
+    starts = crowd.starts[at]
+    sizes = crowd.starts[at + 1] - starts
+    ends = sizes.cumsum()
+    rows = np.arange(ends[-1]) + (starts - ends + sizes).repeat(sizes)
+    shares = crowd.weights[rows] * np.array(weights).repeat(sizes)
     found = np.bincount(crowd.events[rows], shares, minlength=len(crowd.scale))
-    return found.astype(np.float64, copy=False)  # numbers of nothing at all are whole ones
+    return np.asarray(found, dtype=np.float64)
 
 
 def told(heard: Heard) -> NDArray[np.float64]:
@@ -211,7 +216,7 @@ def shared(heard: Heard, crowd: Crowd, index: int) -> list[str]:
     """Words that speak most for this event, the weightiest first."""
     profile = crowd.profiles[index]
     found = [
-        (_often(n) * crowd.rarity[word] * profile[word], word)
+        (_often(n) * crowd.words[word][1] * profile[word], word)
         for word, n in heard.words.items()
         if word in profile
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -87,8 +87,8 @@ def contributions(weights: Mapping[str, float], values: Mapping[str, float]) -> 
     }
 
 
-def total(base: float, parts: Mapping[str, float]) -> float:
-    return round(base + math.fsum(parts.values()), 4)
+def total(base: float, parts: Iterable[float]) -> float:
+    return round(base + math.fsum(parts), 4)
 
 
 def probability(score: float) -> float:

@@ -46,6 +46,10 @@ Vector: TypeAlias = NDArray[np.float32]
 Encode: TypeAlias = Callable[[Sequence[tuple[str, str]]], Sequence[Vector]]
 
 
+# Signals that say nothing: most of them, of most decisions.
+_SILENT = {name: Signal(name=name, value=0.0, contribution=0.0) for name in signals.SIGNALS}
+
+
 class _Judged(NamedTuple):
     at: int  # number of the event in the table
     base: float
@@ -220,7 +224,7 @@ class Judge:
             values |= dict.fromkeys(signals.UNREADABLE, 0.0)
         base = self._decider.base(regime, event.kind)
         parts = decision.contributions(self._weights[regime], values)
-        return _Judged(number, base, values, parts, decision.total(base, parts))
+        return _Judged(number, base, values, parts, decision.total(base, parts.values()))
 
     def _plausible(self, article: _Read) -> set[int]:
         """The nearest events, and those that it names anything of."""
@@ -268,10 +272,10 @@ class Judge:
         event, reading = self.table.events[one.at], article.reading
         regime = self._regime(one.at, article.lang, reading.has_body)
         # What counts nothing in this regime is no reason.
-        silent = [name for name in RIVALRY if not one.contributions[name]]
-        values = one.values | dict.fromkeys(silent, 0.0)
+        silent = [name for name in RIVALRY if one.values[name] and not one.contributions[name]]
+        heard = one.values | dict.fromkeys(silent, 0.0) if silent else one.values
         said = notes(
-            values, one.at, self.table, reading, article.said, article.spoken, article.day, regime
+            heard, one.at, self.table, reading, article.said, article.spoken, article.day, regime
         )
         if "examples" in said and regime != "unread":
             said["examples"] = f"close to the example “{self._nearest(one.at, article)}”"
@@ -279,16 +283,17 @@ class Judge:
         if not found.matched:
             found.gap = round(decision.logit(self._settings.threshold) - one.score, 4)
             more = room(one.contributions, self._clearly(one.at, regime))
-        found.signals = [
-            Signal(
-                name=name,
-                value=round(value, 4) if (value := one.values[name]) else 0.0,
-                contribution=part,
-                note=said.get(name, ""),
-                room=more.get(name, 0.0),
-            )
-            for name, part in one.contributions.items()
-        ]
+        for name, part in one.contributions.items():
+            if (value := one.values[name]) or name in said or name in more:
+                reason = Signal(name=name, value=round(value, 4), contribution=part)
+                # What is left out is not written either.
+                if name in said:
+                    reason.note = said[name]
+                if name in more:
+                    reason.room = more[name]
+                found.signals.append(reason)
+            else:
+                found.signals.append(_SILENT[name])
         found.sentence = self._sentence(one, article)
         found.shared = _shared(reading, event.all_names)
 
@@ -325,16 +330,12 @@ class Judge:
             return
         weights = self._weights[self._regime(one.at, article.lang, reading.has_body)]
         wanted = signals.changeable(event, reading, article.said, article.day, weights)
+        same = [part for name, part in one.contributions.items() if part and name not in wanted]
         for number in self._telling(event, reading) if wanted else ():
             rest = self._without(number, article)
             values = signals.reworded(one.at, self.table, rest.reading, rest.said, rest.day, wanted)
-            changed = dict.fromkeys(wanted, 0.0)
-            changed |= {
-                name: round(weights[name] * value, 4)
-                for name, value in values.items()
-                if value and name in wanted
-            }
-            yield number, decision.total(one.base, one.contributions | changed)
+            changed = [round(weights[name] * values[name], 4) for name in wanted if values[name]]
+            yield number, decision.total(one.base, same + changed)
 
     def _telling(self, event: Event, reading: Reading) -> list[int]:
         """The sentences with most of the event's names and words."""
@@ -342,9 +343,10 @@ class Judge:
         for mention in reading.mentions:
             if mention.sentence >= 0 and mention.name in event.all_names:
                 hits[mention.sentence] += 1.0
-        for number in range(len(hits)):
-            hits[number] += 0.1 * len(reading.words[number] & event.words)
-            hits[number] -= 0.05 * reading.ranks[number]
+        for number, (words, rank) in enumerate(zip(reading.words, reading.ranks, strict=False)):
+            if words:
+                hits[number] += 0.1 * len(words & event.words)
+            hits[number] -= 0.05 * rank
         return sorted(range(len(hits)), key=lambda i: (-hits[i], i))[:CANDIDATES]
 
     def _without(self, number: int, article: _Read) -> _Read:

@@ -70,7 +70,9 @@ class Gazetteer:
         self.names: list[str] = []  # as the analyst wrote it
         self._number: dict[tuple[str, ...], int] = {}
         self._by_first: dict[str, list[_Phrase]] = {}
-        self._begins: set[str] = set()  # words that a name starts with, or half a joined one
+        # Words that a name starts with, or half a joined one, and the word that follows in it; ""
+        # when nothing must follow.
+        self._begins: dict[str, set[str]] = {}
         self._unspaced: dict[str, int] = {}
         self._whole: dict[str, int] = {}  # names of one word, long enough not to arise by chance
 
@@ -92,9 +94,10 @@ class Gazetteer:
             if len(spelling) == 1 and not partial and len(spelling[0]) >= MIN_JOINED:
                 self._whole.setdefault(spelling[0], number)
                 # Not "a": nobody writes "A sunción", and every sentence would have to be searched.
-                self._begins.update(spelling[0][:end] for end in range(2, len(spelling[0])))
+                for end in range(2, len(spelling[0])):
+                    self._begins.setdefault(spelling[0][:end], set()).add(spelling[0][end:])
             phrases = self._by_first.setdefault(spelling[0], [])
-            self._begins.add(spelling[0])
+            self._begins.setdefault(spelling[0], set()).add((*spelling, "")[1])
             if _Phrase(spelling, number, partial) not in phrases:
                 phrases.append(_Phrase(spelling, number, partial))
                 phrases.sort(key=lambda phrase: (-len(phrase.tokens), phrase.name))
@@ -114,8 +117,11 @@ class Gazetteer:
         """All names in the text, longest first at each place, in order. `folded` is what
         `folded_words` finds in it, where that is known."""
         folded = folded_words(text) if folded is None else folded
-        # Most sentences have no word that any name starts with: they are done here.
-        starts = [] if self._begins.isdisjoint(folded) else self._starts(folded)
+        starts = [
+            word
+            for word in self._begins.keys() & set(folded)
+            if "" in (after := self._begins[word]) or not after.isdisjoint(folded)
+        ]
         hits = self._spaced(text, folded, starts, headline) if starts else []
         if not self._unspaced or text.isascii() or not _UNSPACED.search(text):
             return hits
@@ -126,36 +132,22 @@ class Gazetteer:
                 start = text.find(spelling, start + len(spelling))
         return sorted(hits, key=lambda hit: hit.start)
 
-    def _starts(self, folded: Sequence[str]) -> list[int]:
-        """Numbers of the words where all words of a name stand."""
-        begins, found = self._begins, list[int]()
-        for at, word in enumerate(folded):
-            if word in begins and (
-                "".join(folded[at : at + 2]) in self._whole
-                or any(
-                    len(tokens) == 1 or tuple(folded[at : at + len(tokens)]) == tokens
-                    for tokens, _, _ in self._by_first.get(word, ())
-                )
-            ):
-                found.append(at)
-        return found
-
     def _spaced(
-        self, text: str, folded: Sequence[str], starts: Sequence[int], headline: bool
+        self, text: str, folded: Sequence[str], starts: Sequence[str], headline: bool
     ) -> list[Hit]:
-        """Names of words that are set apart, where they may begin."""
+        """Names of words that are set apart, where these stand."""
         words = list(_TOKEN.finditer(text))
         hits: list[Hit] = []
         done = 0
-        for at in starts:
-            if at < done:
+        for at, word in enumerate(folded):
+            if at < done or word not in starts:
                 continue
-            if at + 1 < len(words) and (joined := folded[at] + folded[at + 1]) in self._whole:
+            if at + 1 < len(words) and (joined := word + folded[at + 1]) in self._whole:
                 # "Ha Noi" for "Hanoi".
                 hits.append(Hit(self._whole[joined], words[at].start(), words[at + 1].end(), False))
                 done = at + 2
                 continue
-            for tokens, name, partial in self._by_first.get(folded[at], ()):
+            for tokens, name, partial in self._by_first.get(word, ()):
                 size = len(tokens)
                 if size > 1 and tuple(folded[at : at + size]) != tokens:
                     continue

@@ -125,6 +125,7 @@ def read(title: str, text: str, gazetteer: Gazetteer, published: date | None) ->
         Mention(hit.name, -1, title[hit.start : hit.end], hit.partial)
         for hit in gazetteer.find(title[:MAX_READ], headline=True, folded=named)
     ]
+    numeric = _NUMERIC_DAY.search(text) is not None
     days: list[tuple[int, date]] = []
     words: list[frozenset[str]] = []
     for number, span in enumerate(spans):
@@ -134,7 +135,7 @@ def read(title: str, text: str, gazetteer: Gazetteer, published: date | None) ->
         for hit in gazetteer.find(sentence, folded=folded):
             said = sentence[hit.start : hit.end]
             mentions.append(Mention(hit.name, number, said, hit.partial))
-        if _dated(folded) or _NUMERIC_DAY.search(sentence):
+        if _dated(folded) or (numeric and _NUMERIC_DAY.search(sentence)):
             days += [(number, found.day) for found in mentioned_dates(sentence, published)]
         # One more than the beginning: it moves up when a sentence before it is taken out.
         words.append(_terms(bare, folded) if ranks[number] <= BEGINNING else _NO_WORDS)

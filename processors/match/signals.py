@@ -231,6 +231,11 @@ def words(event: Event, first: frozenset[str]) -> float:
     return len(first & event.words) / math.sqrt(len(first) * min(len(event.words), ENOUGH_WORDS))
 
 
+def each_word(event: Event) -> float:
+    """What each common word adds to `words`, times the root of the number of first words."""
+    return 1 / math.sqrt(max(1, min(len(event.words), ENOUGH_WORDS)))
+
+
 def most_words(first: frozenset[str]) -> float:
     """The most that `words` can be with any event."""
     return max(1.0, math.sqrt(len(first) / ENOUGH_WORDS))

@@ -21,12 +21,12 @@ Floats = NDArray[np.float64]
 class Groups(NamedTuple):
     """Rows of the matrix by event: those of event i begin at `starts[i]` in `rows`."""
 
-    rows: Numbers
+    rows: Numbers | None  # None = all rows, as they stand
     starts: Numbers
 
-    def highest(self, cosines: Floats) -> Floats:
-        """The highest of each event."""
-        return np.asarray(np.maximum.reduceat(cosines[self.rows], self.starts))
+    def of(self, cosines: Floats) -> Floats:
+        """The cosines of the rows."""
+        return cosines if self.rows is None else cosines[self.rows]
 
 
 class Parts(NamedTuple):
@@ -87,28 +87,34 @@ class Similarities(NamedTuple):
         return np.asarray(np.round(self.cosines[rows].max(axis=1), 4) - self.background)
 
     def nearest(self, count: int) -> list[int]:
-        """The events with the highest `best`; of those that tie, the first."""
+        """The events with the highest `best`, in any order; of those that tie, the first."""
         best = self.best
-        found = np.arange(len(best))
-        if len(best) > count:
-            found = np.flatnonzero(best >= np.partition(best, -count)[-count])
-        order = np.argsort(-best[found], kind="stable")
-        nearest: list[int] = found[order[:count]].tolist()
+        if len(best) <= count:
+            return list(range(len(best)))
+        found = np.flatnonzero(best >= np.partition(best, -count)[-count])
+        if len(found) > count:
+            found = found[np.argsort(-best[found], kind="stable")[:count]]
+        nearest: list[int] = found.tolist()
         return nearest
 
 
 def lay_out(parts: Sequence[Parts]) -> Layout:
     """For events in the order of the table."""
-    near = groups([[one.title, *one.sentences, *one.positive] for one in parts])
+    near = groups(
+        [[one.title, *one.sentences, *one.positive] for one in parts],
+        sum(len(one.sentences) + len(one.positive) + len(one.negative) + 1 for one in parts),
+    )
     least = np.array([-np.inf if one.positive else 0.0 for one in parts])
     return Layout(parts, near, least)
 
 
-def groups(rows: Sequence[Sequence[int]]) -> Groups:
-    """Of events that have a row each at least."""
+def groups(rows: Sequence[Sequence[int]], size: int) -> Groups:
+    """Of events that have a row each at least, in a matrix of so many rows."""
     ends = np.cumsum([len(own) for own in rows], dtype=np.int64)
     starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
-    return Groups(np.array([row for own in rows for row in own], dtype=np.int64), starts)
+    found = [row for own in rows for row in own]
+    as_they_stand = found == list(range(size))
+    return Groups(None if as_they_stand else np.array(found, dtype=np.int64), starts)
 
 
 def similarities(
@@ -120,5 +126,6 @@ def similarities(
 
 
 def _best(cosines: Floats, layout: Layout, background: float) -> Floats:
-    found = np.round(layout.near.highest(cosines), 4) - background
+    highest = np.maximum.reduceat(layout.near.of(cosines), layout.near.starts)
+    found = np.round(highest, 4) - background
     return np.asarray(np.maximum(found, layout.least))

@@ -97,7 +97,7 @@ def notes(
         found["apart"] = f"published {_day(published)}, away from the examples"
     if values["told"]:
         found["told"] = _told(values["told"], number, table, said)
-    return found
+    return {name: text for name, text in found.items() if text}
 
 
 UNREAD = "the model does not read this language: matched by names and aliases only"

@@ -62,4 +62,7 @@ def test_events_without_any_examples_are_compared_by_their_description() -> None
 
 def test_of_events_that_are_equally_near_the_first_are_taken() -> None:
     best = np.array([0.1, 0.5, 0.3, 0.5, 0.3, 0.3])
-    assert Similarities(best, lay_out(EVENTS), 0.0, best).nearest(4) == [1, 3, 2, 4]
+    found = Similarities(best, lay_out(EVENTS), 0.0, best)
+    assert sorted(found.nearest(4)) == [1, 2, 3, 4]
+    assert sorted(found.nearest(2)) == [1, 3]
+    assert sorted(found.nearest(9)) == [0, 1, 2, 3, 4, 5]
