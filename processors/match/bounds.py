@@ -148,7 +148,7 @@ class Bounds:
         if key not in self._weights:
             rows = [self._row(n, one, key) for n, one in enumerate(self._events)]
             table = np.array(rows).T.copy()
-            self._weights[key] = table, _Weights(*table.any(axis=1).tolist())
+            self._weights[key] = table, _Weights._make(row.any() for row in table)
         return self._weights[key]
 
     def _row(self, number: int, event: Event, key: tuple[str | None, bool]) -> _Weights:
