@@ -65,9 +65,13 @@ class StageSettings(Section):
 class TelemetrySettings(Section):
     level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     host: str = "127.0.0.1"
-    # Health and metrics of a process run with --stage. 0 = none: the supervised processes of one
-    # machine would fight over one port.
+    # Health and metrics, 0 = none. The processes of one `dateline run` take this port and those
+    # that follow it.
     port: int = Field(default=0, ge=0, le=65535)
+
+    def of_process(self, number: int) -> dict[str, str]:
+        """The environment of the supervised process of that number."""
+        return {"DATELINE_TELEMETRY__PORT": str(self.port + number)} if self.port else {}
 
 
 class Settings(Section):

@@ -193,7 +193,7 @@ class HealthServer:
         except OSError as error:
             raise UsageError(
                 f"cannot listen on {host}:{port} for health checks ({error.strerror}); "
-                "set telemetry.port to a free port, or to 0 for any"
+                "set telemetry.port to a free port, or to 0 for none"
             ) from error
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]

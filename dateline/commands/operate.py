@@ -59,7 +59,10 @@ def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     arguments = _same_arguments(db, log)
-    children = [supervisor.Child(stages, arguments) for stages in app.PROCESSES]
+    children = [
+        supervisor.Child(stages, arguments, config.telemetry.of_process(number))
+        for number, stages in enumerate(app.PROCESSES)
+    ]
     raise typer.Exit(supervisor.supervise(children, stop))
 
 

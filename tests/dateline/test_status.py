@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import typer
 
-from dateline import app, pulse
+from dateline import app, pulse, supervisor
+from dateline.commands import operate
 from dateline.config import Settings, load
 from dateline.status import status
 from dateline.worker import Worker, answers
@@ -255,6 +257,18 @@ def test_a_running_process_says_so_and_its_last_word_is_kept(
     found = of(settings, "database")
     assert found["state"] == "stopped"
     assert "removed or replaced while in use" in str(found["error"])
+
+
+def test_the_processes_of_one_run_take_a_port_each(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[supervisor.Child] = []
+    monkeypatch.setattr(supervisor, "supervise", lambda children, _: started.extend(children))
+    monkeypatch.setenv("DATELINE_TELEMETRY__PORT", "9464")
+    with pytest.raises(typer.Exit):
+        operate.run(db=settings.database.url)
+    ports = [load(None, {}, child.environ).telemetry.port for child in started]
+    assert ports == [9464 + number for number in range(len(app.PROCESSES))]
 
 
 def test_sigterm_is_no_error(settings: Settings, tmp_path: Path) -> None:
