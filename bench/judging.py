@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.events import Events
 from bench.metrics import Floats
-from bench.topics import Topics
 from bench.tracking import Cache, Task
 from processors.embed.stage import definition_vectors
 from processors.match import decision
@@ -63,7 +63,7 @@ class Bench:
                 yes[row[one.event_id], column] = one.matched
         return Judged(scores, yes, truth)
 
-    def cosines(self, found: Topics) -> Floats:
+    def cosines(self, found: Events) -> Floats:
         """The highest cosine of each article to an example, or to the description."""
         rows = []
         for definition in found.task.definitions:

@@ -22,11 +22,11 @@ import numpy as np
 
 from bench import entry, stories, trials
 from bench.calibration import Calibration, calibration, diagram
+from bench.events import events_of
 from bench.judging import Bench, Judged, by_event
 from bench.silence import DEFAULT, THRESHOLDS, Silence, silence
 from bench.streams import Stream, load
 from bench.tables import markdown
-from bench.topics import topics
 from bench.tracking import CACHE, ROOT, Cache, Task, korea, vectors_of, world
 from bench.tracking import rows as rows_of
 from processors.cluster import decision
@@ -158,7 +158,7 @@ def silence_tables(run: Run) -> str:
     found = []
     for name, lang, set_ in SILENT:
         run.bench.decide_by(run.decision("tracking", set_))
-        own = topics(run.stream(name, lang), 0, 4)
+        own = events_of(run.stream(name, lang), 0, 4)
         judged = run.bench.judge(own.task, own.vectors)
         found.append(silence(f"{set_}, k = 4", own.task, [judged], strangers, run.bench))
         _say(f"silence: {set_}")

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from bench import entry, tables
 from bench.calibration import Calibration, calibration
+from bench.events import events_of
 from bench.judging import Bench, Judged, at_best, by_event, tfidf
 from bench.metrics import (
     Floats,
@@ -31,7 +32,6 @@ from bench.metrics import (
     mean_draws,
 )
 from bench.streams import Stream, encoder_of, load
-from bench.topics import topics
 from bench.tracking import CACHE, Cache
 from processors.embed.settings import EmbedSettings
 
@@ -90,7 +90,7 @@ def measure(
 ) -> Report:
     """Dateline and two baselines on one stream."""
     seeds = range(orders if stream.needs_shuffles else 1)
-    found = [topics(stream, seed, k, described=described, given_in=given_in) for seed in seeds]
+    found = [events_of(stream, seed, k, described=described, given_in=given_in) for seed in seeds]
     runs = [bench.judge(one.task, one.vectors) for one in found]
     own, draws = figures("Dateline", runs)
     methods = [own]

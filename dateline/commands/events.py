@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from dateline.commands.shared import (
+    NO_EVENTS,
     Db,
     Json,
     LogUrl,
@@ -68,7 +69,7 @@ def list_(db: Db = None, json: Json = False) -> None:
             "matches": "matches",
             "last match": "last_match",
         },
-        "No events are registered yet: `dateline events apply DIR`.",
+        NO_EVENTS,
         json=json,
     )
 

@@ -25,6 +25,8 @@ LogUrl = Annotated[
 ]
 # Set by the `--config` of the program itself, before any command runs.
 config_file: Path | None = None
+# Registering appends to the log; the database learns of it when the stages run.
+NO_EVENTS = "The database has no events yet: `dateline events apply DIR`, then `dateline run`."
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
@@ -76,7 +78,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: st
     if not rows:
         console().print(empty)
         return
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")  # an id that is cut short names nothing
     for row in rows:
         # Titles come from anywhere: "[/b]" in one is text, not an end of something.
         table.add_row(*["" if cell is None else escape(str(cell)) for cell in row])

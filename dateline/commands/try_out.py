@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dateline.commands.shared import Db, Json, console, print_json, settings
+from dateline.commands.shared import NO_EVENTS, Db, Json, console, print_json, settings
 from dateline.demo import EXAMPLES
 
 
@@ -78,7 +78,7 @@ def explain(
     else:
         explainer = Explainer(config, open_engine(config))
     if not explainer.definitions():
-        console().print("No events are registered yet: `dateline events apply DIR`.")
+        console().print(NO_EVENTS)
         raise typer.Exit(1)
     if sys.stderr.isatty():
         typer.echo("Loading the model …", err=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.events import events_of
 from bench.judging import Bench, truth_of
 from bench.silence import silence
 from bench.streams import Row, Stream
-from bench.topics import topics
 from bench.tracking import Cache
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -51,7 +51,7 @@ STRIKE = [f"Dock strike in Gdynia, day {word}" for word in DAYS]
 
 
 def test_an_event_hears_its_own_stream_and_not_a_strangers(bench: Bench) -> None:
-    own = topics(stream("own", STRIKE, "strike"), 0, 4)
+    own = events_of(stream("own", STRIKE, "strike"), 0, 4)
     judged = bench.judge(own.task, own.vectors)
     assert judged.truth.tolist() == truth_of(own.task).tolist() == [[True, True, True]]
     assert judged.yes.all()
@@ -62,7 +62,7 @@ def test_an_event_hears_its_own_stream_and_not_a_strangers(bench: Bench) -> None
 
 
 def test_a_look_alike_from_years_later_counts_because_its_date_is_moved(bench: Bench) -> None:
-    own = topics(stream("own", STRIKE, "strike"), 0, 4)
+    own = events_of(stream("own", STRIKE, "strike"), 0, 4)
     judged = bench.judge(own.task, own.vectors)
     alike = stream("alike", [STRIKE[0], "Orchids flower again"], "x", apart=3000)
     found = silence("own", own.task, [judged], [alike], bench)
@@ -74,5 +74,5 @@ def test_a_look_alike_from_years_later_counts_because_its_date_is_moved(bench: B
 
 def test_baseline_scores_are_cosines_to_the_nearest_example(bench: Bench) -> None:
     mixed = stream("mixed", [*STRIKE, "Orchids flower again"], "strike")
-    found = topics(mixed, 0, 4)
+    found = events_of(mixed, 0, 4)
     assert bench.cosines(found).tolist() == [[1.0, 1.0, 1.0, 0.0]]

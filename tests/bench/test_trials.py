@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from bench.calibration import HIGHEST, calibration, candidates, diagram
+from bench.events import events_of
 from bench.judging import Judged, at_best, by_event
 from bench.quality import write
 from bench.silence import window_of
 from bench.streams import Row, Stream
-from bench.topics import topics
 from bench.trials import figures
 from stream.errors import UsageError
 
@@ -34,7 +34,7 @@ def stream(langs: str = "eeeeeee") -> Stream:
 
 
 def test_the_first_articles_are_examples_and_leave_the_stream() -> None:
-    found = topics(stream(), 0, 2)
+    found = events_of(stream(), 0, 2)
     (event,) = found.task.definitions
     assert [one.title for one in event.examples] == ["title 0", "title 1"]
     assert event.title == "title 0"
@@ -49,13 +49,13 @@ def test_the_first_articles_are_examples_and_leave_the_stream() -> None:
 
 
 def test_a_described_event_has_two_sentences_and_no_example() -> None:
-    (event,) = topics(stream(), 0, 1, described=True).task.definitions
+    (event,) = events_of(stream(), 0, 1, described=True).task.definitions
     assert event.description == "One of 0. Two of 0."
     assert event.examples == []
 
 
 def test_across_languages_only_the_others_are_judged() -> None:
-    found = topics(stream("eeffffff"), 0, 4, given_in="en")
+    found = events_of(stream("eeffffff"), 0, 4, given_in="en")
     (event,) = found.task.definitions
     assert [one.lang for one in event.examples] == ["en", "en"]
     assert {one.lang for one in found.task.articles} == {"fr"}
@@ -63,7 +63,7 @@ def test_across_languages_only_the_others_are_judged() -> None:
 
 def test_a_stream_without_events_is_told_in_a_sentence() -> None:
     with pytest.raises(UsageError, match="no cluster that is large enough"):
-        topics(stream("eee"), 0, 1)
+        events_of(stream("eee"), 0, 1)
     with pytest.raises(UsageError, match="no article in the language 'xx'"):
         stream().only("xx")
 

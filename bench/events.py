@@ -26,16 +26,16 @@ CROSS_JUDGED = 5
 TITLE_CHARS = 80
 
 
-class Topics(NamedTuple):
+class Events(NamedTuple):
     """A task with the vector of each of its articles (a row each)."""
 
     task: Task
     vectors: NDArray[np.float32]
 
 
-def topics(
+def events_of(
     stream: Stream, seed: int, k: int, *, described: bool = False, given_in: str | None = None
-) -> Topics:
+) -> Events:
     """Events with `k` examples each; `described` = a title and two sentences of the first article
     instead. `given_in` = up to `k` examples in this language, and
     only articles in other languages judged."""
@@ -72,7 +72,7 @@ def topics(
         [articles[i] for i in kept],
         {articles[i].id: {clusters[i]} for i in kept},
     )
-    return Topics(task, np.stack([vector_of(embedded[i].vector) for i in kept]))
+    return Events(task, np.stack([vector_of(embedded[i].vector) for i in kept]))
 
 
 def _definition(cluster: str, picked: Sequence[Article], *, described: bool) -> Definition:
