@@ -109,6 +109,8 @@ _CJK_FIRST = re.compile(rf"[{_CJK}]")
 _RUNNING_FIRST = re.compile(rf"[{_RUNNING}]")
 _POSSESSIVES = ("'s", "’s")
 # The look behind comes after the first digit, so that a search skips to digits.
+# Set apart by a line or a dash, capitalised, and after enough to be a headline by itself.
+_OUTLET = re.compile(r"(.{20,400}?)\s[|–—-]\s(?=[^\W_a-z])[^|–—]{2,40}$", re.DOTALL)
 _NUMBER = re.compile(r"\d(?<![\w.,].)\d{0,14}(?:[.,]\d{1,15})*(?![\w])")
 _MONTH_WORD = "|".join(sorted(MONTHS, key=len, reverse=True))
 _DAY = r"\d{1,2}"
@@ -140,6 +142,12 @@ class Day(NamedTuple):
     text: str
     start: int
     day: date
+
+
+def headline(title: str) -> str:
+    """The title without the outlet's name behind it ("… | The Daily Herald", "… - Reuters")."""
+    match = _OUTLET.match(title)
+    return match[1] if match else title
 
 
 def sentence_spans(text: str) -> list[Span]:

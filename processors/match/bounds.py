@@ -30,6 +30,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "against": (0.0, 2.0),
     "behind": (0.0, 2.0),
     "later": (0.0, 1.0),
+    "stray": (0.0, signals.MOST_STRAY),
+    "outdone": (0.0, signals.MOST_OUTDONE),
     "excluded": (0.0, 1.0),
 }
 # The same for those that an article has that names something of the event or of its rivals.

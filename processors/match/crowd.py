@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import NamedTuple
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.match.similarity import Groups, groups
-from processors.text import sentences, terms
+from processors.text import headline, sentences, terms
 from stream.records import Definition
 
 # From so many events that list no names: below, most news has no rival among them. Measured on
@@ -30,6 +30,10 @@ CROWD = 24
 STRANGER_MEANT, STRANGER_TOLD = 0.45, 0.06
 # Later sentences are background, which look-alikes share.
 BEGINNING = 6
+# Words are the same when they begin with the same letters: Samoa, Samoan; seeded, seeding. Macro F1
+# with the set left out, 4 / 5 / 6 letters against whole words: og2021 +.029, +.028, +.018;
+# localnews +.006, +.003, +.003; ecbplus +.000, -.000, -.000.
+STEM = 5
 
 
 class Standing(NamedTuple):
@@ -56,13 +60,16 @@ class Crowd(NamedTuple):
 
     known_by: Groups  # rows of the matrix of vectors: its examples, or its title
     scale: NDArray[np.float64]  # 1 / the length of the sum of these rows, by event
-    words: Mapping[str, tuple[int, float]]  # word -> its number, in alphabetical order, and weight
+    # Stem -> its number, in alphabetical order, and weight.
+    words: Mapping[str, tuple[int, float]]
     unheard: tuple[int, float]  # -1 and the weight of a word that no event uses
     profiles: Sequence[Mapping[str, float]]  # by event: the weight of each of its words
     # The same by word: those of word w stand from `starts[w]` to `starts[w + 1]`.
     starts: NDArray[np.int64]
     events: NDArray[np.int64]
     weights: NDArray[np.float64]
+    # Mean cosine of an event's examples, each to the centre of the others; 0 for fewer than two.
+    apart: Sequence[float]
 
 
 class Heard(NamedTuple):
@@ -73,9 +80,14 @@ class Heard(NamedTuple):
     square: float  # of the length
 
 
-def counts(title: frozenset[str], beginning: Sequence[frozenset[str]]) -> Counter[str]:
-    """Sentences of the beginning that have a word; the title counts twice."""
-    return Counter(chain(title, title, *beginning))
+def stem(word: str) -> str:
+    return word[:STEM]
+
+
+def counts(title: Iterable[str], beginning: Iterable[Iterable[str]]) -> Counter[str]:
+    """Sentences of the beginning that have a stem; the title counts twice."""
+    stems = {word[:STEM] for word in title}
+    return Counter(chain(stems, stems, *({word[:STEM] for word in one} for one in beginning)))
 
 
 def gather(
@@ -106,7 +118,18 @@ def gather(
         np.concatenate([np.zeros(1, dtype=np.int64), ends]),
         np.array([event for held in holders for event, _ in held], dtype=np.int64),
         np.array([weight for held in holders for _, weight in held]),
+        [_apart(matrix[rows]) for rows in known_by],
     )
+
+
+def _apart(examples: NDArray[np.float64]) -> float:
+    if len(examples) < 2:
+        return 0.0
+    # Each to the sum of the others, which points where their mean does.
+    others = examples.sum(axis=0) - examples
+    lengths = np.linalg.norm(others, axis=1)
+    found = (examples * others).sum(axis=1) / np.where(lengths, lengths, 1.0)
+    return round(float(found.mean()), 4)
 
 
 def _profile(
@@ -128,10 +151,7 @@ def _texts(definition: Definition) -> list[Counter[str]]:
     else:
         pairs = [(definition.title, definition.description)]
     return [
-        counts(
-            frozenset(terms(title)),
-            [frozenset(terms(s)) for s in sentences(text)[:BEGINNING]],
-        )
+        counts(terms(headline(title)), [terms(s) for s in sentences(text)[:BEGINNING]])
         for title, text in pairs
     ]
 
@@ -213,7 +233,7 @@ def standing(scores: NDArray[np.float64], stranger: float) -> Standing:
 
 
 def shared(heard: Heard, crowd: Crowd, index: int) -> list[str]:
-    """Words that speak most for this event, the weightiest first."""
+    """Stems that speak most for this event, the weightiest first."""
     profile = crowd.profiles[index]
     found = [
         (_often(n) * crowd.words[word][1] * profile[word], word)

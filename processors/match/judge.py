@@ -56,6 +56,7 @@ class _Judged(NamedTuple):
     values: dict[str, float]
     contributions: dict[str, float]
     score: float
+    outdone_by: int | None = None  # a related event that fits better
 
 
 class _Read:
@@ -66,6 +67,8 @@ class _Read:
     ) -> None:
         self.reading, self.said, self.near, self.day, self.lang = reading, said, near, day, lang
         self.shorter: dict[int, _Read] = {}  # without that sentence; filled when asked for
+        self.alone: dict[int, _Judged] = {}  # events as if they had no rival; the same
+        self.most: dict[int, float] = {}  # what an event can score, where that is known
         self.reread = False  # whether those were encoded again
 
     @cached_property
@@ -187,6 +190,7 @@ class Judge:
     def _likely(self, numbers: Sequence[int], article: _Read, floor: float) -> list[_Judged]:
         """Of these events all that may score so much, and when one does the best two."""
         bounds = self._bound(numbers, article, floor)
+        article.most = dict(zip(numbers, bounds, strict=True))
         ranked = sorted(zip(bounds, numbers, strict=True), reverse=True)
         found: list[_Judged] = []
         enough = floor
@@ -215,7 +219,31 @@ class Judge:
             dated=bool(article.reading.days),
         )
 
-    def _score(self, number: int, article: _Read) -> _Judged:
+    def _score(self, number: int, article: _Read, rivals: Sequence[int] | None = None) -> _Judged:
+        """With what related events take from it; only `rivals` of them, where these are given."""
+        one, event = self._alone(number, article), self.table.events[number]
+        if not event.listed:
+            return one
+        rivals = event.related if rivals is None else rivals
+        likely = [n for n in rivals if article.most.get(n, math.inf) > one.score]
+        ahead = [it for n in likely if (it := self._alone(n, article)).score > one.score]
+        if not ahead:
+            return one
+        best = max(ahead, key=lambda other: (other.score, -other.at))
+        by = round(min(signals.MOST_OUTDONE, best.score - one.score), 4)
+        values = one.values | {"outdone": by}
+        regime = self._regime(number, article.lang, article.reading.has_body)
+        parts = decision.contributions(self._weights[regime], values)
+        score = decision.total(one.base, parts.values())
+        return _Judged(number, one.base, values, parts, score, best.at)
+
+    def _alone(self, number: int, article: _Read) -> _Judged:
+        known = article.alone.get(number)
+        if known is None:
+            known = article.alone[number] = self._weighed(number, article)
+        return known
+
+    def _weighed(self, number: int, article: _Read) -> _Judged:
         event = self.table.events[number]
         regime = self._regime(number, article.lang, article.reading.has_body)
         values = signals.dense(number, self.table, article.near)
@@ -277,6 +305,9 @@ class Judge:
         said = notes(
             heard, one.at, self.table, reading, article.said, article.spoken, article.day, regime
         )
+        if one.contributions["outdone"] and one.outdone_by is not None:
+            better = self.table.events[one.outdone_by].definition.title
+            said["outdone"] = f"“{better}”, a related event, fits better"
         if "examples" in said and regime != "unread":
             said["examples"] = f"close to the example “{self._nearest(one.at, article)}”"
         more: Mapping[str, float] = {}
@@ -323,10 +354,18 @@ class Judge:
     def _shorter(self, one: _Judged, article: _Read) -> Iterator[tuple[int, float]]:
         """Sentences, and the score without each."""
         event, reading = self.table.events[one.at], article.reading
-        numbers = range(min(len(reading.sentences), REREAD)) if article.reread else ()
-        if numbers or len(reading.sentences) == 1:  # without which it has another regime
-            for number in numbers or (0,):
-                yield number, self._score(one.at, self._without(number, article)).score
+        numbers: Sequence[int] = ()
+        rivals: Sequence[int] | None = None
+        if article.reread:
+            numbers = range(min(len(reading.sentences), REREAD))
+        elif len(reading.sentences) == 1:  # without which it has another regime
+            numbers = (0,)
+        elif one.outdone_by is not None:
+            # Other rivals could only take more from what is left.
+            numbers, rivals = self._telling(event, reading), (one.outdone_by,)
+        if numbers:
+            for number in numbers:
+                yield number, self._score(one.at, self._without(number, article), rivals).score
             return
         weights = self._weights[self._regime(one.at, article.lang, reading.has_body)]
         wanted = signals.changeable(event, reading, article.said, article.day, weights)

@@ -15,6 +15,7 @@ from processors.text import (
     MONTHS,
     STOP,
     Span,
+    headline,
     mentioned_dates,
     plain,
     sentence_spans,
@@ -139,8 +140,13 @@ def read(title: str, text: str, gazetteer: Gazetteer, published: date | None) ->
             days += [(number, found.day) for found in mentioned_dates(sentence, published)]
         # One more than the beginning: it moves up when a sentence before it is taken out.
         words.append(_terms(bare, folded) if ranks[number] <= BEGINNING else _NO_WORDS)
-    words.append(_terms(title[:MAX_READ], named))
+    words.append(_headline_terms(title[:MAX_READ], named))
     return Reading(title, spans, ranks, mentions, words, days, bool(spans))
+
+
+def _headline_terms(title: str, folded: list[str]) -> frozenset[str]:
+    bare = headline(title)
+    return _terms(title, folded) if bare == title else frozenset(terms(bare))
 
 
 def _dated(folded: list[str]) -> bool:

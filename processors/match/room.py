@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from processors.match.decision import contributions
 from processors.match.events import Event
+from processors.match.signals import AGAINST
 
 # What a clear case shows: the upper quartiles of 207 labelled articles about a described event
 # (the sample world and real news), of 323 about one of many events for the last three. What
@@ -26,9 +27,7 @@ CLEAR = {
     "examples": 0.75,
     "lead": 0.35,
     "told": 0.35,
-} | dict.fromkeys(
-    ("against", "behind", "alone", "elsewhere", "later", "outside", "apart", "excluded"), 0.0
-)
+} | dict.fromkeys(AGAINST, 0.0)
 
 
 def clearly(event: Event, weights: Mapping[str, float]) -> dict[str, float]:

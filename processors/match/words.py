@@ -96,7 +96,7 @@ def notes(
     if values["apart"] and published:
         found["apart"] = f"published {_day(published)}, away from the examples"
     if values["told"]:
-        found["told"] = _told(values["told"], number, table, said)
+        found["told"] = _told(values["told"], number, table, article, said)
     return {name: text for name, text in found.items() if text}
 
 
@@ -110,16 +110,23 @@ _SIMILAR = (
     ("ahead", 0.02, "closer to this event than to its look-alikes"),
     ("behind", 0.02, "closer to a related event"),
     ("lead", 0.0, "closer to it than to any other event"),
+    ("stray", 0.0, "farther from its examples than these are from one another"),
 )
 
 
-def _told(value: float, number: int, table: EventTable, said: Said) -> str:
+def _told(value: float, number: int, table: EventTable, article: Reading, said: Said) -> str:
     if table.crowd is None or said.heard is None:
         return ""
     if value < 0:
         return "says no more of what it is about than another event does, or any news"
     found = crowd.shared(said.heard, table.crowd, number)
-    return "shares the words " + _list(found[:NAMES_IN_A_NOTE]) if found else ""
+    # As the article has them first.
+    spelt: dict[str, str] = {}
+    for words in article.first_sentences():
+        for word in sorted(words):
+            spelt.setdefault(crowd.stem(word), word)
+    shared = [spelt[stem] for stem in found[:NAMES_IN_A_NOTE]]
+    return "shares the words " + _list(shared) if shared else ""
 
 
 def _verbatim(spoken: Mapping[int, str], names: Collection[int]) -> list[str]:
@@ -224,6 +231,7 @@ _WANTED = {
     "behind": "to be closer to it than to a related event",
     "lead": "a lead over all other events",
     "told": "rare words that only it has",
+    "stray": "to be as near to its examples as these are to one another",
     "actors": "its people, named early",
     "places": "its places, named early",
     "names": "its names, named early",
@@ -234,6 +242,7 @@ _WANTED = {
     "alone": "a second of its people",
     "elsewhere": "its own places instead of those of related events",
     "later": "no places of what came later",
+    "outdone": "to fit it better than a related event",
     "inside": "publication inside the window",
     "outside": "publication inside the window",
     "apart": "publication nearer to the examples",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from processors.match import crowd, decision
+from processors.match import crowd, decision, signals
 from processors.match.events import build
 from processors.match.judge import Judge
 from processors.match.settings import MatchSettings
@@ -52,7 +52,7 @@ def judge(*chosen: Definition) -> Judge:
             model=MODEL,
             dims=SIZE,
             description=[vector(n).astype("<f2").tobytes()] * 2,
-            examples=[vector(n).astype("<f2").tobytes()],
+            examples=[vector(n).astype("<f2").tobytes()] * len(one.examples),
         )
         for n, one in enumerate(chosen)
     }
@@ -110,7 +110,7 @@ def test_an_event_that_lists_people_is_judged_by_them_in_any_company() -> None:
 def test_what_is_told_does_not_depend_on_the_order_of_words() -> None:
     many = judge(*definitions()).table.crowd
     assert many is not None
-    words = dict.fromkeys(["fire", "eastmere", "crews", "dawn"], 1)
+    words = dict.fromkeys(["fire", "eastm", "crews", "dawn"], 1)
     backwards = dict(reversed(words.items()))
     found = [crowd.told(crowd.hear(said, many)) for said in (words, backwards)]
     assert found[0].tobytes() == found[1].tobytes()
@@ -120,8 +120,8 @@ def test_what_is_told_does_not_depend_on_the_order_of_words() -> None:
 def test_an_article_that_differs_a_little_tells_what_it_would_tell_by_itself() -> None:
     many = judge(*definitions()).table.crowd
     assert many is not None
-    words = {"fire": 3, "eastmere": 2, "crews": 1, "dawn": 1, "unheard": 1}
-    shorter = {"fire": 2, "eastmere": 1, "warehouse": 1, "unheard": 1, "other": 2}
+    words = {"fire": 3, "eastm": 2, "crews": 1, "dawn": 1, "unhea": 1}
+    shorter = {"fire": 2, "eastm": 1, "wareh": 1, "unhea": 1, "other": 2}
     heard = crowd.instead(crowd.hear(words, many), shorter, many)
     assert np.array_equal(crowd.told(heard), crowd.told(crowd.hear(shorter, many)))
     assert not np.array_equal(crowd.told(heard), crowd.told(crowd.hear(words, many)))
@@ -132,3 +132,47 @@ def test_an_article_that_differs_a_little_tells_what_it_would_tell_by_itself() -
 )
 def test_the_lead_is_over_the_nearest_rival_or_a_stranger(scores: list[float], lead: float) -> None:
     assert crowd.standing(np.array(scores), 0.45).lead(0) == pytest.approx(lead)
+
+
+def test_words_are_the_same_when_they_begin_alike_and_are_told_as_the_article_has_them() -> None:
+    assert crowd.counts({"samoan"}, [{"samoa"}]) == crowd.counts({"samoa"}, [{"samoans"}])
+    many = judge(*definitions())
+    told = article("Oldmere")
+    told.title = "Warehouses in Oldmere"
+    told.text = "Blazes are frequent at warehouses."
+    best = many.all(told, vector(TOWNS.index("Oldmere")))[0]
+    note = next(one.note for one in best.signals if one.name == "told")
+    shared = note.removeprefix("shares the words ").replace(" and ", ", ").split(", ")
+    assert "oldmere" in shared
+    assert set(shared) <= set(f"{told.title} {told.text}".lower().replace(".", "").split())
+
+
+def test_the_name_of_the_outlet_behind_a_headline_is_no_word_of_it() -> None:
+    many = judge(*definitions())
+    plain, signed = article("Oldmere"), article("Oldmere")
+    signed.title = f"{plain.title} | The Westfield Herald"
+    near = vector(TOWNS.index("Oldmere"))
+    assert many.all(signed, near)[0].score == many.all(plain, near)[0].score
+
+
+def test_an_article_farther_from_the_examples_than_these_from_one_another_strays() -> None:
+    pairs = [row for n in range(len(TOWNS)) for row in (vector(n), vector(n, 0.9))]
+    rows = [[2 * n, 2 * n + 1] for n in range(len(TOWNS))]
+    many = crowd.gather(definitions(), rows, np.array(pairs, dtype=np.float64))
+    assert 0 < many.apart[0] == pytest.approx(float(vector(0) @ vector(0, 0.9)), abs=1e-3)
+    one_each = crowd.gather(definitions(), [own[:1] for own in rows], np.array(pairs, np.float64))
+    assert set(one_each.apart) == {0.0}
+
+    packed = judge(*_known_by_two()).table
+    first = [one.definition.id for one in packed.events].index(TOWNS[0].lower())
+    for share, strays in ((0.6, False), (0.05, True)):
+        (near,) = signals.near(vector(0, share)[np.newaxis], packed, 0.0)
+        found = signals.dense(first, packed, near)
+        assert (found["stray"] > 0) == strays
+
+
+def _known_by_two() -> list[Definition]:
+    found = definitions()
+    for one in found:
+        one.examples = one.examples * 2
+    return found

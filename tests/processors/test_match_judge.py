@@ -10,7 +10,7 @@ from processors.match import decision
 from processors.match.decision import probability
 from processors.match.judge import Judge
 from processors.match.settings import MatchSettings
-from processors.match.signals import UNREADABLE
+from processors.match.signals import MOST_OUTDONE, UNREADABLE
 from processors.match.words import lines
 from stream.errors import UsageError
 from stream.records import Article, Definition, Example, Name
@@ -19,6 +19,7 @@ from tests.processors.matching import (
     LIMA,
     OSLO,
     TEXT,
+    about,
     article,
     decide,
     judge,
@@ -124,6 +125,19 @@ def test_opening_on_the_other_event_speaks_against_this_one() -> None:
         there, "opening"
     )
     assert here.probability > there.probability
+
+
+def test_what_a_related_event_is_ahead_is_taken_from_this_one_and_it_is_named() -> None:
+    ahead, behind = judge().all(article(), near())
+    told = next(one for one in behind.signals if one.name == "outdone")
+    lead = ahead.score - (behind.score - told.contribution)
+    assert told.value == pytest.approx(min(MOST_OUTDONE, lead), abs=1e-3)
+    assert told.contribution < 0
+    assert told.note == "“River conference in Oslo”, a related event, fits better"
+    assert not signal(ahead, "outdone")
+    # Nothing is taken where nobody is ahead, or the events have nothing to do with each other.
+    alone = about("lima", judge(lima(), oslo(actors=[], follows=[])).all(article(), near()))
+    assert not signal(alone, "outdone")
 
 
 def test_what_the_event_is_not_about_speaks_against_it() -> None:

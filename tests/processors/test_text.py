@@ -10,6 +10,7 @@ from processors.text import (
     MAX_CHARS,
     MAX_SENTENCE,
     day_distance,
+    headline,
     mentioned_dates,
     names,
     numbers,
@@ -59,6 +60,21 @@ def test_names_are_found_and_sentence_starts_are_doubtful() -> None:
 
 def test_a_headline_does_not_make_names_of_its_words() -> None:
     assert not any(span.sure for span in names("Harbour Master Resigns After Storm Damage"))
+
+
+@pytest.mark.parametrize(
+    ("title", "bare"),
+    [
+        ("Ferry runs aground off Maro | The Island Post", "Ferry runs aground off Maro"),
+        ("Ferry runs aground off Maro - Reuters", "Ferry runs aground off Maro"),
+        ("Ferry runs aground off Maro – 27 aboard are safe", "Ferry runs aground off Maro"),
+        ("Ferry runs aground off Maro - nobody is hurt", None),
+        ("Ferry-boat aground off Maro-Lin", None),
+        ("Live | Ferry runs aground", None),
+    ],
+)
+def test_a_headline_ends_before_the_name_of_the_outlet(title: str, bare: str | None) -> None:
+    assert headline(title) == (bare or title)
 
 
 def test_days_without_a_year_fall_nearest_to_the_anchor() -> None:
