@@ -34,9 +34,11 @@ TITLE_CHARS = 60
 # With more events than this only those with any sign of life are looked at closely.
 ALL_UP_TO = 24
 NEAREST = 16
-# Articles in one product with all vectors of the events: it takes a tenth of what so many take, and
-# half as much memory as this times the vectors of 1,000 events is of no account.
+# Articles in one product with the vectors of all events, which then takes a tenth of the time for
+# each; as many as a stage is given at once.
 TOGETHER = 64
+# Undetermined, as ISO 639 has it.
+UNKNOWN = "und"
 # Names reported with a decision; more are not read.
 MAX_SHARED = 12
 
@@ -84,6 +86,7 @@ class Judge:
         self._decider = decider
         self._settings = settings
         self._languages = [written_in(one.definition, settings.language) for one in table.events]
+        self._known = frozenset(decider.file.reads).union(*self._languages)
         self._bounds = Bounds(table, decider, self._regime)
         self._regimes: dict[tuple[str | None, bool, bool, bool], str] = {}
         self._weights = {name: decider.weights(name) for name in decider.file.regimes}
@@ -137,7 +140,9 @@ class Judge:
             day = published_day(article)
             reading = read(article.title, article.text, self.table.gazetteer, day)
             said = Said(reading, self.table)
-            found.append(_Read(reading, said, close, day, article.lang))
+            # All languages that nobody reads or writes here are one.
+            lang = article.lang if not article.lang or article.lang in self._known else UNKNOWN
+            found.append(_Read(reading, said, close, day, lang))
         return found
 
     def _regime(self, number: int, lang: str | None, has_body: bool) -> str:
