@@ -182,10 +182,12 @@ def _ends_sentence(text: str, start: int, mark: re.Match[str]) -> bool:
         return False
     if sign[0] != "." or len(sign.rstrip("\"'”’»)]")) > 1:
         return True
-    word = _LAST_WORD.search(text, max(start, mark.start() - 12), mark.start())
-    if word is None:
-        return True
-    last = word.group()
+    last = text[max(start, mark.start() - 12) : mark.start()].rpartition(" ")[2]
+    if not last.isalpha():  # as it nearly always is
+        word = _LAST_WORD.search(last)
+        if word is None:
+            return True
+        last = word.group()
     # "Mr.", initials as in "J. Smith", and "U.S." rarely end a sentence; a paragraph end is found
     # by its line break anyway.
     return not (last.lower() in _TITLES or (len(last) == 1 and last.isupper()) or "." in last)

@@ -22,7 +22,7 @@ from processors.match.signals import Near, Said
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
-# Contributions are rounded one by one.
+# Cosines and contributions are rounded one by one.
 ROUNDING = 0.01
 # The lowest and highest value of the signals that are not computed here. A cosine less the
 # background and the difference of two lie within 2.
@@ -55,6 +55,7 @@ class _Weights(NamedTuple):
     meaning: Any
     detail: Any
     examples: Any
+    background: Any  # the last three together
     ahead: Any
     lead: Any
     told: Any
@@ -82,7 +83,7 @@ class Bounds:
         # The related event that stands first; itself where there is none.
         self._rival = np.array([(one.related or [n])[0] for n, one in enumerate(table.events)])
         parts = [one.parts for one in table.events]
-        self._titles = np.array([[one.title] for one in parts])
+        self._titles = np.array([one.title for one in parts])
         self._sentences = _padded([one.sentences or [one.title] for one in parts])
         self._examples = _padded([one.positive or [one.title] for one in parts])
         self._word = np.array([signals.each_word(one) for one in table.events])
@@ -107,16 +108,17 @@ class Bounds:
         table, counts = self._of(lang, has_body)
         at = np.array(numbers, dtype=np.int64)
         weights = _Weights._make(table[:, at])
-        cosines, best = near.cosines, near.cosines.best
+        cosines, best = near.cosines.cosines, near.cosines.best
         found = weights.base + ROUNDING
         if counts.ahead:
             found += weights.ahead * np.maximum(0.0, best[at] - best[self._rival[at]])
+        found -= near.cosines.background * weights.background
         if counts.meaning:
-            found += weights.meaning * cosines.highest(self._titles[at])
+            found += weights.meaning * cosines[self._titles[at]]
         if counts.detail:
-            found += weights.detail * cosines.highest(self._sentences[at])
+            found += weights.detail * cosines[self._sentences[at]].max(axis=1)
         if counts.examples:
-            found += weights.examples * cosines.highest(self._examples[at])
+            found += weights.examples * cosines[self._examples[at]].max(axis=1)
         if counts.lead and near.standing is not None:
             found += weights.lead * near.standing.leads(at)
         if counts.told and said.standing is not None:
@@ -160,11 +162,15 @@ class Bounds:
             weights |= dict.fromkeys(signals.UNREADABLE, 0.0)
         window = event.starts is not None or event.ends is not None
         ahead = weights.get("ahead", 0.0)
-        return _Weights(
-            self._decider.base(regime, event.kind) + _most(weights, RANGES),
+        near = (
             weights.get("meaning", 0.0),
             weights.get("detail", 0.0) if event.definition.description else 0.0,
             weights.get("examples", 0.0) if event.parts.positive else 0.0,
+        )
+        return _Weights(
+            self._decider.base(regime, event.kind) + _most(weights, RANGES),
+            *near,
+            sum(near),
             max(0.0, ahead),
             weights.get("lead", 0.0),
             weights.get("told", 0.0),

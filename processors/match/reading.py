@@ -38,7 +38,7 @@ BEGINNING = 6
 
 
 # Only beside these or the name of a month a number is a day.
-_MONTH_NAMES = frozenset(MONTHS)
+_MONTHS = frozenset(MONTHS)
 _NUMERIC_DAY = re.compile(r"\d[-/.年月]")
 _NO_WORDS: frozenset[str] = frozenset()
 
@@ -136,7 +136,9 @@ def read(title: str, text: str, gazetteer: Gazetteer, published: date | None) ->
         for hit in gazetteer.find(sentence, folded=folded):
             said = sentence[hit.start : hit.end]
             mentions.append(Mention(hit.name, number, said, hit.partial))
-        if _dated(folded) or (numeric and _NUMERIC_DAY.search(sentence)):
+        if (not _MONTHS.isdisjoint(folded) and _dated(folded)) or (
+            numeric and _NUMERIC_DAY.search(sentence)
+        ):
             days += [(number, found.day) for found in mentioned_dates(sentence, published)]
         # One more than the beginning: it moves up when a sentence before it is taken out.
         words.append(_terms(bare, folded) if ranks[number] <= BEGINNING else _NO_WORDS)
@@ -151,10 +153,8 @@ def _headline_terms(title: str, folded: list[str]) -> frozenset[str]:
 
 def _dated(folded: list[str]) -> bool:
     """Does a number stand beside a month? ("3 May", "3rd of May", "May 3")"""
-    if _MONTH_NAMES.isdisjoint(folded):
-        return False
     return any(
-        word in _MONTH_NAMES and any(one[:1].isdigit() for one in folded[max(0, at - 2) : at + 2])
+        word in _MONTHS and any(one[:1].isdigit() for one in folded[max(0, at - 2) : at + 2])
         for at, word in enumerate(folded)
     )
 

@@ -82,10 +82,6 @@ class Similarities(NamedTuple):
         # Four digits are what a cosine of such vectors is worth.
         return round(self.cosines.item(row), 4) - self.background
 
-    def highest(self, rows: Numbers) -> Floats:
-        """Of each line of rows."""
-        return np.asarray(np.round(self.cosines[rows].max(axis=1), 4) - self.background)
-
     def nearest(self, count: int) -> list[int]:
         """The events with the highest `best`, in any order; of those that tie, the first."""
         best = self.best
