@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 
 from bench import tables
 from bench.shares import STEPS, Shares
-from bench.world import DIMS, MODEL, World
+from bench.world import DIMS, MODEL, START, World
 from processors.cluster import snapshot
 from processors.cluster.settings import ClusterSettings
 from processors.cluster.stage import ClusterStage
@@ -112,7 +111,7 @@ def saved(stage: ClusterStage) -> tuple[float, float]:
     """(seconds, MB) of a snapshot."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        path = snapshot.save(Path(folder), stage._lanes[0], "bench", "bench", datetime.now(UTC))
+        path = snapshot.save(Path(folder), stage._lanes[0], "bench", "bench", START, 0)
         return time.perf_counter() - started, path.stat().st_size / 1e6
 
 

@@ -62,8 +62,14 @@ class Stage(ABC):
         """Gained a partition: the offset to start from, None = where the group committed."""
         return None
 
+    def restores_at(self, partition: Partition) -> int:
+        """Where in that partition of `restores_from` the outputs that it wants back begin. Called
+        after `start`."""
+        return 0
+
     def restore(self, partition: Partition, outputs: Iterator[LogRecord]) -> None:
-        """Called after `start` with what `restores_from` holds in that partition."""
+        """Called after `start` with what `restores_from` holds in that partition, from
+        `restores_at` on."""
 
     def skip(self, record: LogRecord, error: BaseException) -> None:
         """The record became a dead letter; a stage that keeps its own positions moves past it."""

@@ -213,7 +213,8 @@ class Loop:
         offset = self.stage.start(partition, self.log.log_id(partition.topic))
         if self.stage.restores_from:
             own = Partition(self.stage.restores_from, partition.number)
-            self.stage.restore(partition, self.log.read(own))
+            at = self.stage.restores_at(partition)
+            self.stage.restore(partition, self.log.read(own, at))
         self._done_to[partition] = self._done_by_group(partition) if offset is None else offset
         self._regained = True
         self._say.info("stage.partition_gained", topic=partition.topic, partition=partition.number)

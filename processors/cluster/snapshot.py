@@ -38,6 +38,7 @@ class Head(Struct):
     partition: int
     next: int
     read_at: datetime  # when the record before `next` was appended
+    placed: int  # where on the log of placements those from `next` on begin
     checksum: bytes
 
 
@@ -60,11 +61,13 @@ class Refused(Exception):
     """This file cannot be used; the text says why."""
 
 
-def save(folder: Path, lane: Lane, engine: str, log_id: str, read_at: datetime) -> Path:
+def save(
+    folder: Path, lane: Lane, engine: str, log_id: str, read_at: datetime, placed: int
+) -> Path:
     """Write the lane's state up to `lane.next`; returns the file. Raises OSError."""
     body = _encoder.encode(_pack(lane))
     head = _encoder.encode(
-        Head(FORMAT, engine, log_id, lane.number, lane.next, read_at, _checksum(body))
+        Head(FORMAT, engine, log_id, lane.number, lane.next, read_at, placed, _checksum(body))
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"cluster-{lane.number}-{lane.next:020d}.snapshot"

@@ -38,6 +38,7 @@ class Fact(Struct):
     copy_of: str | None = None
     changes: list[StoryChange] = []
     article: bytes | None = None  # its id; the key of the record
+    offset: int = 0  # of the record
 
 
 class ClusterStage(Stage):
@@ -69,6 +70,8 @@ class ClusterStage(Stage):
         self._durable: dict[int, int] = {}
         # When the last record that was handled was appended: by it a snapshot is known again.
         self._read_at: dict[int, datetime] = {}
+        # Where the placements begin that a snapshot does not hold; 0 = there is none.
+        self._placed: dict[int, int] = {}
         # Placements under this source offset are on the log or were kept there for too long ago.
         self._silent_before: dict[int, int] = {}
         self._decide = cache(self._load_decision)
@@ -78,12 +81,12 @@ class ClusterStage(Stage):
 
     def start(self, partition: Partition, log_id: str) -> int:
         number = partition.number
-        lane = self._new_lane(number)
+        lane, self._placed[number] = self._new_lane(number), 0
         for path in snapshot.found(self._folder, number) if self._folder is not None else ():
             try:
                 head = snapshot.load(path, lane, self._rules(), log_id)
                 self._check(partition, head)
-                self._read_at[number] = head.read_at
+                self._read_at[number], self._placed[number] = head.read_at, head.placed
                 break
             except snapshot.Refused as error:
                 self._say.warning("cluster.snapshot_refused", file=path.name, reason=str(error))
@@ -116,23 +119,27 @@ class ClusterStage(Stage):
         given_up = (self._log.committed(f"dateline.{self.name}", partition) or 0) >= first
         return first if at < first and (at == 0 or given_up) else at
 
+    def restores_at(self, partition: Partition) -> int:
+        return self._placed[partition.number]
+
     def restore(self, partition: Partition, outputs: Iterator[LogRecord]) -> None:
         number = partition.number
-        facts = self._facts[number]
+        facts, first = self._facts[number], True
         for record in outputs:
             fact = _read_fact(record.value)
             if fact is None:
                 continue
-            fact.article = record.key
-            if not facts and record.offset > 0 and not self._silent_before[number]:
+            fact.article, fact.offset = record.key, record.offset
+            if first and record.offset > self._placed[number]:  # those before it were dropped
                 self._silent_before[number] = fact.source_offset
+            first = False
             if fact.source_offset >= self._lanes[number].next:
                 facts.setdefault(fact.source_offset, fact)
 
     def lost(self, partition: Partition) -> None:
         self._save(partition.number, at_least=1)
-        lanes = (self._lanes, self._log_ids, self._facts, self._saved, self._durable, self._read_at)
-        for held in lanes:
+        for held in (self._lanes, self._log_ids, self._facts, self._saved, self._durable,
+                     self._read_at, self._placed):  # fmt: skip
             held.pop(partition.number, None)
 
     def close(self) -> None:
@@ -223,11 +230,19 @@ class ClusterStage(Stage):
             return
         try:
             read_at, log_id = self._read_at[number], self._log_ids[number]
-            snapshot.save(self._folder, lane, self._rules(), log_id, read_at)
+            snapshot.save(
+                self._folder, lane, self._rules(), log_id, read_at, self._placed_after(number)
+            )
         except OSError as error:
             # The log has everything; a full disk only makes the next start slower.
             self._say.warning("cluster.snapshot_failed", error=str(error))
         self._saved[number] = lane.next
+
+    def _placed_after(self, number: int) -> int:
+        """Where on the log the placements begin that are of records not handled yet."""
+        if waiting := [fact.offset for fact in self._facts[number].values()]:
+            return min(waiting)
+        return self._log.bounds(Partition(PLACED, number))[1] if self._log is not None else 0
 
 
 def _read_fact(value: bytes) -> Fact | None:
