@@ -107,12 +107,16 @@ def _spent(judge: Judge, sample: Sample, together: int | None = None) -> float:
     return 1000 * (time.process_time() - started) / len(sample)
 
 
-def saved(stage: ClusterStage) -> tuple[float, float]:
-    """(seconds, MB) of a snapshot."""
+def saved(stage: ClusterStage) -> tuple[float, float, float]:
+    """(seconds, MB) of a snapshot, and seconds of processor time to start from it."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         path = snapshot.save(Path(folder), stage._lanes[0], "bench", "bench", START, 0)
-        return time.perf_counter() - started, path.stat().st_size / 1e6
+        seconds = time.perf_counter() - started
+        again = stage._new_lane(0)
+        started = time.process_time()
+        snapshot.load(path, again, "bench", "bench")
+        return seconds, path.stat().st_size / 1e6, time.process_time() - started
 
 
 def shares(
@@ -129,7 +133,7 @@ def shares(
 
 
 HEAD = ("open articles", "stories", "placing ms", "p95", "matching ms", "both ms", "exact scan ms",
-        "both / scan", "kB an article", "snapshot")  # fmt: skip
+        "both / scan", "kB an article", "snapshot", "start")  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -166,12 +170,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         matched = matching(judge, sample)
         placing.append(float(np.mean(spent)))
         both.append(placing[-1] + matched.all)
-        seconds, size = saved(stage)
+        seconds, size, again = saved(stage)
         rows.append(
             [f"{level:,}", f"{stories:,}", f"{np.mean(spent):.2f}",
              f"{np.percentile(spent, 95):.2f}", f"{matched.all:.2f}", f"{both[-1]:.2f}",
              f"{scan:.2f}", f"{both[-1] / scan:.2f}", f"{1024 * used / level:.1f}",
-             f"{seconds:.1f} s, {size:.0f} MB"]
+             f"{seconds:.1f} s, {size:.0f} MB", f"{again:.1f} s"]
         )  # fmt: skip
         print(f"{level:,} open", file=sys.stderr, flush=True)
     print(f"placing, and matching with {events[-1]:,} events: an article")
