@@ -44,6 +44,12 @@ def cost(rest: Rest = None) -> None:
 
 
 @app.command(context_settings=_pass_on, add_help_option=False)
+def recovery(rest: Rest = None) -> None:
+    """How soon the cluster stage places again after a kill, with up to a million open articles."""
+    _module("bench.recovery", rest)
+
+
+@app.command(context_settings=_pass_on, add_help_option=False)
 def ingest(rest: Rest = None) -> None:
     """Feeds a second through the poller, beside reader and a bare loop."""
     _module("bench.ingest", rest)

@@ -8,9 +8,11 @@ or another headline over it: what counts is how much of the *shorter* lead stand
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint32]
@@ -129,6 +131,17 @@ def _repeated(a: _Parts, b: _Parts) -> float:
     return share if share >= (LEAD_SHARED_WITH_TITLE if same_title else LEAD_SHARED) else 0.0
 
 
+class Chains(Struct, array_like=True):
+    """All of `Sketches` but the sketches."""
+
+    articles: list[str]  # by slot
+    free: list[int]
+    used: NDArray[np.int32]  # buckets that are not empty, ...
+    first: NDArray[np.int32]  # ... and their first nodes
+    after: NDArray[np.int32]
+    before: NDArray[np.int32]
+
+
 class Sketches:
     """The sketches of recent articles, found again by their runs.
 
@@ -137,14 +150,37 @@ class Sketches:
     bytes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sketch_of: Callable[[str], bytes]) -> None:
+        """`sketch_of` gives the sketch of an article that is held."""
+        self._sketch_of = sketch_of
+        self.clear()
+
+    def clear(self) -> None:
         self._slots: dict[str, int] = {}
         self._articles: list[str] = []  # by slot
-        self._sketches: list[bytes] = []
         self._free: list[int] = []
         self._first = np.zeros(1 << BUCKET_BITS, dtype=np.int32)
         self._next = np.zeros(0, dtype=np.int32)  # INDEXED nodes a slot
         self._previous = np.zeros(0, dtype=np.int32)
+
+    def chains(self) -> Chains:
+        """What is held, for writing."""
+        used = np.flatnonzero(self._first).astype(np.int32)
+        nodes = len(self._articles) * INDEXED
+        return Chains(
+            self._articles,
+            self._free,
+            used,
+            self._first[used],
+            self._next[:nodes],
+            self._previous[:nodes],
+        )
+
+    def restore(self, chains: Chains) -> None:
+        self._articles, self._free = chains.articles, chains.free
+        self._slots = {article: slot for slot, article in enumerate(self._articles) if article}
+        self._first[chains.used] = chains.first
+        self._next, self._previous = chains.after.copy(), chains.before.copy()
 
     def add(self, article: str, sketch: bytes) -> None:
         """Hold an article that is not held."""
@@ -153,10 +189,9 @@ class Sketches:
         slot = self._free.pop() if self._free else len(self._articles)
         if slot == len(self._articles):
             self._articles.append("")
-            self._sketches.append(b"")
             if slot * INDEXED == len(self._next):
                 self._next, self._previous = _longer(self._next), _longer(self._previous)
-        self._articles[slot], self._sketches[slot] = article, sketch
+        self._articles[slot] = article
         self._slots[article] = slot
         buckets, nodes = _indexed(sketch, slot)
         second = self._first[buckets]
@@ -166,18 +201,18 @@ class Sketches:
         self._previous[second[behind] - 1] = nodes[behind]
         self._first[buckets] = nodes
 
-    def remove(self, article: str) -> None:
-        """Forget an article, if it is held."""
+    def remove(self, article: str, sketch: bytes) -> None:
+        """Forget an article, if it is held, with this sketch."""
         slot = self._slots.pop(article, None)
         if slot is None:
             return
-        buckets, nodes = _indexed(self._sketches[slot], slot)
+        buckets, nodes = _indexed(sketch, slot)
         before, after = self._previous[nodes], self._next[nodes]
         inside, behind = before > 0, after > 0
         self._next[before[inside] - 1] = after[inside]
         self._previous[after[behind] - 1] = before[behind]
         self._first[buckets[~inside]] = after[~inside]
-        self._articles[slot], self._sketches[slot] = "", b""
+        self._articles[slot] = ""
         self._free.append(slot)
 
     def like(self, sketch: bytes) -> list[tuple[float, str]]:
@@ -201,7 +236,8 @@ class Sketches:
         slots, hits = slots[hits >= MIN_HITS], hits[hits >= MIN_HITS]
         nearest = slots[np.argsort(-hits, kind="stable")[:MAX_HELD]].tolist()
         own = _parts(sketch)
-        scored = ((_repeated(own, _parts(self._sketches[s])), self._articles[s]) for s in nearest)
+        articles = [self._articles[slot] for slot in nearest]
+        scored = ((_repeated(own, _parts(self._sketch_of(one))), one) for one in articles)
         return sorted((pair for pair in scored if pair[0]), key=lambda pair: (-pair[0], pair[1]))
 
 

@@ -119,7 +119,8 @@ class Lane(Stock):
         seen = self.seen.get(article.id)
         if seen is None or article.revision not in seen.revisions:
             return False
-        self.seen[article.id] = self.seen.pop(article.id)
+        del self.seen[article.id]
+        self.seen[article.id] = seen  # the last in the order of meeting
         if self.clock.now is not None:
             seen.at = self.clock.now
         return True
@@ -221,7 +222,7 @@ class Lane(Stock):
         """The earlier article of another outlet whose text this one repeats."""
         for _, article in self.sketches.like(piece.sketch):
             known = self.known[article]
-            root = self.known.get(known.copy_of or known.id, known)
+            root = self.known.get(known.copy_of or known.id) or known
             if root.id != piece.id and root.outlet != piece.outlet:
                 return known
         return None

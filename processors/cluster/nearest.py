@@ -8,6 +8,8 @@ at random: the same calls in the same order give the same cells.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -33,7 +35,7 @@ ROUNDED = np.float32(2e-5)
 ROUNDS = 4
 
 
-class Cell(Struct, gc=False):
+class Cell(Struct, gc=False, array_like=True):
     """`vectors[i]` is the centre of the story on row `rows[i]`, for i below `size`."""
 
     middle: Vector
@@ -113,15 +115,21 @@ class Cells:
             self._last = vector.copy(), self._middles[: len(self.cells)] @ vector
         return self._last[1]
 
-    def restore(self, cells: list[tuple[Vector, list[int], list[Vector]]]) -> None:
-        """The cells as they were: the middle, the rows and their vectors of each."""
-        for middle, rows, vectors in cells:
-            cell = _cell(middle)
-            cell.size = len(rows)
-            for at, (row, vector) in enumerate(zip(rows, vectors, strict=True)):
-                cell.rows[at], cell.vectors[at] = row, vector
+    def restore(self, cells: Sequence[Cell]) -> None:
+        """The cells as they were, without room for more."""
+        for held in cells:
+            cell = _cell(held.middle)
+            cell.size = size = held.size
+            cell.rows[:size], cell.vectors[:size] = held.rows, held.vectors
             self._append(cell)
-            self._cell_of |= dict.fromkeys(rows, cell)
+            self._cell_of.update(dict.fromkeys(held.rows.tolist(), cell))
+
+    def held(self) -> list[Cell]:
+        """The cells without room for more, for writing."""
+        return [
+            Cell(cell.middle, cell.size, cell.rows[: cell.size], cell.vectors[: cell.size])
+            for cell in self.cells
+        ]
 
     def _append(self, cell: Cell) -> None:
         number = len(self.cells)

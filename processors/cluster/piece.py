@@ -30,7 +30,7 @@ HEADLINE_TERMS = 20
 DAY = 86_400.0
 
 
-class Piece(Struct, gc=False):
+class Piece(Struct, gc=False, array_like=True):
     """One revision of an article. `time` is its event time in seconds since 1970."""
 
     id: str

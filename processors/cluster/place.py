@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 import numpy as np
+from msgspec import Raw
 
+from processors.cluster.asleep import Asleep
 from processors.cluster.nearest import Cells
 from processors.cluster.piece import Piece, Vector
 from processors.cluster.story import INDEXED_TERMS, Story
@@ -30,24 +33,25 @@ BACKGROUND_PRIOR, BACKGROUND_WEIGHT = 0.25, 8
 class Shelf:
     """Open stories on numbered rows (used again), found by direction and by rare terms."""
 
-    def __init__(self) -> None:
-        self.stories: dict[str, Story] = {}
+    def __init__(self, read: Callable[[Raw], Story]) -> None:
+        """`read` makes a story of what a snapshot holds of it."""
+        self.stories = Asleep(read)  # in the order in which they last grew
         self.free: list[int] = []
-        self._by_row: list[Story | None] = []
+        self.by_row: list[str | None] = []
         self.cells = Cells()
         # By term the row, or the rows in order: most terms are held once. Numbers side by side,
         # since at 100,000 open articles following a pointer for each took most of a search.
-        self._holders: dict[str, int | array[int]] = {}
+        self.holders: dict[str, int | array[int]] = {}
         self._sums = np.zeros(0)  # by row; all 0 between two searches
 
     def next_row(self) -> int:
         """The row for a new story: one given back, else one more."""
-        return self.free[-1] if self.free else len(self._by_row)
+        return self.free[-1] if self.free else len(self.by_row)
 
     def put(self, story: Story) -> None:
         """Hold a new story, or one that grew; it becomes the last in the order of `stories`."""
         self._room(story.row + 1)
-        if self.stories.pop(story.id, None) is None and self.free and self.free[-1] == story.row:
+        if self.stories.pop(story.id) is None and self.free and self.free[-1] == story.row:
             self.free.pop()
         self.stories[story.id] = story
         self.refresh(story)
@@ -56,45 +60,36 @@ class Shelf:
     def _index(self, story: Story) -> None:
         row = story.row
         for term in story.found_by:
-            holders = self._holders.get(term)
+            holders = self.holders.get(term)
             if holders is None:
-                self._holders[term] = row
+                self.holders[term] = row
             elif isinstance(holders, int):
                 if holders != row:
-                    self._holders[term] = array("i", sorted((holders, row)))
+                    self.holders[term] = array("i", sorted((holders, row)))
             elif (at := bisect_left(holders, row)) == len(holders) or holders[at] != row:
                 holders.insert(at, row)
 
     def refresh(self, story: Story) -> None:
         """Its centre moved."""
-        self._by_row[story.row] = story
+        self.by_row[story.row] = story.id
         self.cells.put(story.row, story.centre, story.total)
 
     def drop(self, story: Story) -> None:
         del self.stories[story.id]
-        self._by_row[story.row] = None
+        self.by_row[story.row] = None
         self.cells.remove(story.row)
         self.free.append(story.row)
         for term in story.found_by:
-            holders = self._holders[term]
+            holders = self.holders[term]
             if isinstance(holders, int) or len(holders) == 1:
-                del self._holders[term]
+                del self.holders[term]
             else:
                 del holders[bisect_left(holders, story.row)]
 
-    def restore(
-        self, stories: list[Story], free: list[int], cells: list[tuple[Vector, list[int]]]
-    ) -> None:
-        """Hold these, in this order, on the rows and in the cells (middle, rows) that they had."""
-        self.stories = {story.id: story for story in stories}
-        self._room(max((story.row for story in stories), default=-1) + 1)
-        self._room(max(free, default=-1) + 1)
-        for story in stories:
-            self._by_row[story.row] = story
-            self._index(story)
-        self.free = free
-        centres = {story.row: story.centre for story in stories}
-        self.cells.restore([(middle, rows, [centres[i] for i in rows]) for middle, rows in cells])
+    def restore(self, by_row: list[str | None], free: list[int]) -> None:
+        """Stories are on these rows; they, their terms and cells are laid by themselves."""
+        self.by_row, self.free = by_row, free
+        self._room(len(by_row))
 
     def candidates(self, piece: Piece, vector: Vector) -> tuple[list[Story], float]:
         """Stories worth judging, and the background: how near the article is to stories that it
@@ -106,22 +101,22 @@ class Shelf:
         )
         chosen = dict.fromkeys(rows[:NEAREST])
         chosen.update(dict.fromkeys(self._sharing(piece)))
-        found = [story for row in chosen if (story := self._by_row[row]) is not None]
-        return found, background
+        return self._on(chosen), background
 
     def around(self, story: Story, piece: Piece) -> list[Piece]:
         """The newest members of the stories around this one, which the piece is about to join."""
         rows, _ = self.cells.near(story.centre, AROUND)
         rows += self._sharing(piece, AROUND_SHARING)
-        others = [self._by_row[row] for row in dict.fromkeys(rows) if row != story.row]
-        return [
-            one for other in others if other is not None for one in other.newest[-AROUND_NEWEST:]
-        ]
+        others = self._on([row for row in dict.fromkeys(rows) if row != story.row])
+        return [one for other in others for one in other.newest[-AROUND_NEWEST:]]
+
+    def _on(self, rows: Iterable[int]) -> list[Story]:
+        return [self.stories[name] for row in rows if (name := self.by_row[row]) is not None]
 
     def _sharing(self, piece: Piece, limit: int = SHARING) -> list[int]:
         held, weights, counts = array("i"), list[float](), list[int]()
         for term, weight in islice(piece.terms.items(), INDEXED_TERMS):
-            holders = self._holders.get(term)
+            holders = self.holders.get(term)
             if holders is None:
                 continue
             if isinstance(holders, int):
@@ -145,7 +140,7 @@ class Shelf:
         return found
 
     def _room(self, rows: int) -> None:
-        while len(self._by_row) < rows:
-            self._by_row.append(None)
+        while len(self.by_row) < rows:
+            self.by_row.append(None)
         if len(self._sums) < rows:
             self._sums = np.zeros(max(256, 2 * rows))

@@ -26,8 +26,13 @@ RULES = 7
 
 # Writing an open article takes about 30 µs of processor time, and twice that or more until it is on
 # the disk. A snapshot waits until this part of the open ones is new, so that it adds .15 ms of
-# processor time to each however many are open; a restart has no more than that to read again.
-SNAPSHOT_SHARE = 5
+# processor time to each however many are open, but no longer than until so many are new: a restart
+# reads them again, which takes about 1 ms each.
+SNAPSHOT_SHARE, SNAPSHOT_AT_LATEST = 5, 20_000
+
+# From so many open articles on they lie in the snapshot until they are asked for, and a process
+# holds what was asked for since the last one. Among fewer nearly all are asked for again soon.
+LIE_DOWN_FROM = 200_000
 
 
 class Fact(Struct):
@@ -171,7 +176,8 @@ class ClusterStage(Stage):
             if partition.number in self._lanes:
                 self._durable[partition.number] = offset
                 held = len(self._lanes[partition.number].known)
-                every = max(self._settings.snapshot_every, held // SNAPSHOT_SHARE)
+                share = min(held // SNAPSHOT_SHARE, SNAPSHOT_AT_LATEST)
+                every = max(self._settings.snapshot_every, share)
                 self._save(partition.number, at_least=every)
 
     def _place(self, record: LogRecord) -> tuple[str, Placed] | None:
@@ -230,9 +236,10 @@ class ClusterStage(Stage):
             return
         try:
             read_at, log_id = self._read_at[number], self._log_ids[number]
-            snapshot.save(
-                self._folder, lane, self._rules(), log_id, read_at, self._placed_after(number)
-            )
+            placed = self._placed_after(number)
+            path = snapshot.save(self._folder, lane, self._rules(), log_id, read_at, placed)
+            if len(lane.known) >= LIE_DOWN_FROM:
+                snapshot.lie_down(path, lane)
         except OSError as error:
             # The log has everything; a full disk only makes the next start slower.
             self._say.warning("cluster.snapshot_failed", error=str(error))

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
+from msgspec import Raw
 
-from processors.cluster import copies
+from processors.cluster import copies, kept
 from processors.cluster.archive import Archive
+from processors.cluster.asleep import Asleep
 from processors.cluster.clock import Clock
+from processors.cluster.kept import Seen
 from processors.cluster.piece import Piece
 from processors.cluster.place import Shelf
 from processors.cluster.story import Story, new_id, open_story
 from stream.records import StoryChange
-
-
-class Seen(Struct, array_like=True):
-    revisions: list[str]
-    story: str
-    at: float  # the clock when it was last met
 
 
 class Stock:
@@ -28,16 +24,21 @@ class Stock:
     def __init__(self, number: int, quiet: float, remembers: float) -> None:
         self.number, self.quiet, self.remembers = number, quiet, remembers
         self.clock = Clock(leap=quiet)
-        self.shelf = Shelf()
+        self.shelf = Shelf(self._read_story)
         self.archive = Archive()
-        self.known: dict[str, Piece] = {}  # by age; the content of recent articles
-        self.inside: dict[str, dict[str, None]] = {}  # story -> the known articles in it
-        self.seen: dict[str, Seen] = {}  # by age
-        self.sketches = copies.Sketches()
+        # By age; the content of recent articles.
+        self.known: Asleep[Piece] = Asleep(kept.read_piece)
+        # By story the known articles in it.
+        self.inside: Asleep[dict[str, None]] = Asleep(kept.read_inside)
+        self.seen: Asleep[Seen] = Asleep(kept.read_seen)  # by age
+        self.sketches = copies.Sketches(lambda article: self.known[article].sketch)
+
+    def _read_story(self, raw: Raw) -> Story:
+        return kept.read_story(raw, self.known)
 
     def members(self, story: Story) -> list[Piece]:
         """Its known articles, oldest first."""
-        found = [self.known[one] for one in self.inside.get(story.id, ())]
+        found = [self.known[one] for one in self.inside.get(story.id) or ()]
         return sorted(found, key=lambda piece: (piece.seen, piece.id))
 
     def originals(self, story: Story) -> list[Piece]:
@@ -48,7 +49,7 @@ class Stock:
 
     def _take_out(self, story: Story, piece: Piece) -> None:
         story.remove(piece)
-        self.sketches.remove(piece.id)
+        self.sketches.remove(piece.id, piece.sketch)
         self.shelf.refresh(story)
 
     def _put(self, piece: Piece, story_id: str | None) -> list[StoryChange]:
@@ -67,18 +68,31 @@ class Stock:
         return changes
 
     def _remember(self, piece: Piece, story: str) -> None:
-        old = self.known.pop(piece.id, None)
+        old = self.known.get(piece.id)
         if old is not None:
-            self._leave(old)
+            self._drop(old)
         piece.story = story
         self.known[piece.id] = piece
-        self.inside.setdefault(story, {})[piece.id] = None
-        self.sketches.remove(piece.id)
+        self._enter(piece)
         self.sketches.add(piece.id, piece.sketch)
-        seen = self.seen.pop(piece.id, None) or Seen([], story, piece.seen)
+        seen = self.seen.pop(piece.id) or Seen([], story, piece.seen)
         seen.revisions.append(piece.revision)
         seen.story, seen.at = story, piece.seen
         self.seen[piece.id] = seen
+
+    def _drop(self, piece: Piece) -> None:
+        """It is known no more."""
+        self.shelf.stories.get(piece.story)  # one that sleeps would look for it later
+        del self.known[piece.id]
+        self._leave(piece)
+        self.sketches.remove(piece.id, piece.sketch)
+
+    def _enter(self, piece: Piece) -> None:
+        inside = self.inside.get(piece.story)
+        if inside is None:
+            self.inside[piece.story] = {piece.id: None}
+        else:
+            inside[piece.id] = None
 
     def _leave(self, piece: Piece) -> None:
         inside = self.inside[piece.story]
@@ -130,7 +144,7 @@ class Stock:
     def _rename(self, piece: Piece, story: str) -> None:
         self._leave(piece)
         piece.story = self.seen[piece.id].story = story
-        self.inside.setdefault(story, {})[piece.id] = None
+        self._enter(piece)
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -153,11 +167,9 @@ class Stock:
 
     def _forget(self) -> None:
         now = self.clock.now or 0.0
-        while self.known and (oldest := next(iter(self.known.values()))).seen < now - self.quiet:
-            del self.known[oldest.id]
-            self._leave(oldest)
-            self.sketches.remove(oldest.id)
-        while self.seen and next(iter(self.seen.values())).at < now - self.remembers:
+        while self.known and (oldest := next(self.known.values())).seen < now - self.quiet:
+            self._drop(oldest)
+        while self.seen and next(self.seen.values()).at < now - self.remembers:
             del self.seen[next(iter(self.seen))]
         self.archive.forget(now - self.remembers)
 
@@ -166,5 +178,5 @@ class Stock:
         self.known.clear()
         self.inside.clear()
         self.archive = Archive()
-        self.sketches = copies.Sketches()
-        self.shelf = Shelf()
+        self.sketches.clear()
+        self.shelf = Shelf(self._read_story)

@@ -33,7 +33,7 @@ def new_id(lane: int, article: str, revision: str) -> str:
     )
 
 
-class Story(Struct, gc=False):
+class Story(Struct, gc=False, array_like=True):
     """Sums run over the members that are no copies; `first`, `last`, `seen` are seconds.
 
     Most stories stay at one article, and are many: such a one shares the article's `terms`, and

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from processors.cluster.nearest import CAPACITY, PROBED, Cells
+from processors.cluster import kept
+from processors.cluster.nearest import CAPACITY, PROBED, Cell, Cells
 
 DIMS = 32
 
@@ -81,8 +82,7 @@ def test_restored_cells_go_on_as_the_first_ones_do() -> None:
     vectors = directions(4000, groups=30)
     first = filled(vectors[:2500])
     again = Cells()
-    kept = [(cell.middle.copy(), cell.rows[: cell.size].tolist()) for cell in first.cells]
-    again.restore([(middle, rows, [vectors[row] for row in rows]) for middle, rows in kept])
+    again.restore(kept.decoder(list[Cell])(kept.encode(first.held())))
     for cells in (first, again):
         for row in range(0, 2500, 3):
             cells.remove(row)

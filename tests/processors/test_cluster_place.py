@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import numpy as np
+from msgspec import Raw
 
 from processors.cluster import place
 from processors.cluster.piece import Piece
@@ -51,13 +52,17 @@ def by_looking_at_all(shelf: Shelf, wanted: Piece) -> list[str]:
     return [story.id for _, story in scored[: place.SHARING]]
 
 
+def never(raw: Raw) -> Story:
+    raise AssertionError("nothing was read from a snapshot")
+
+
 def by_terms(shelf: Shelf, wanted: Piece) -> list[str]:
     by_row: dict[int, Story] = {story.row: story for story in shelf.stories.values()}
     return [by_row[row].id for row in shelf._sharing(wanted)]
 
 
 def test_terms_find_the_stories_that_share_most_while_stories_come_grow_and_go() -> None:
-    chance, shelf = random.Random(4), Shelf()
+    chance, shelf = random.Random(4), Shelf(never)
     for number in range(400):
         wanted = piece(number, chance)
         assert by_terms(shelf, wanted) == by_looking_at_all(shelf, wanted)
@@ -73,7 +78,7 @@ def test_terms_find_the_stories_that_share_most_while_stories_come_grow_and_go()
 
 
 def test_a_term_that_too_many_stories_hold_finds_none() -> None:
-    shelf = Shelf()
+    shelf = Shelf(never)
     wanted = piece(0, random.Random(1))
     for number in range(place.MAX_HOLDERS + 1):
         shelf.put(open_story(f"s{number}", wanted, shelf.next_row()))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from processors.cluster import snapshot
+from processors.cluster import kept, snapshot
 from processors.cluster.lane import Lane
 from processors.cluster.stage import ClusterStage
 from stream.errors import BadRecord
@@ -146,9 +146,14 @@ def test_a_snapshot_keeps_the_state_to_the_last_bit(tmp_path: Path) -> None:
     loaded = stage(tmp_path)
     first, second = on._lanes[0], loaded._lanes[0]
     assert loaded._lanes[0].next == 20
-    assert snapshot._encoder.encode(snapshot._pack(first)) == snapshot._encoder.encode(
-        snapshot._pack(second)
-    )
+    assert [kept.encode(part) for part in snapshot.parts(first)] == [
+        kept.encode(part) for part in snapshot.parts(second)
+    ]
+    for lane in (first, second):
+        assert [story.newest for story in lane.shelf.stories.values()]  # all awake
+    assert [kept.encode(part) for part in snapshot.parts(first)] == [
+        kept.encode(part) for part in snapshot.parts(second)
+    ]
     assert b"pickle" not in path.read_bytes()
 
 

@@ -145,7 +145,7 @@ def test_memory_is_bounded_by_the_window() -> None:
     week = 7 * 4 + 2
     assert len(lane.shelf.stories) <= week
     assert len(lane.known) <= week
-    assert len(lane.shelf._by_row) <= week + 2  # rows are used again
+    assert len(lane.shelf.by_row) <= week + 2  # rows are used again
     assert len(lane.seen) <= 30 * 4 + 2
 
 
