@@ -178,7 +178,9 @@ class ClusterStage(Stage):
                 held = len(self._lanes[partition.number].known)
                 share = min(held // SNAPSHOT_SHARE, SNAPSHOT_AT_LATEST)
                 every = max(self._settings.snapshot_every, share)
-                self._save(partition.number, at_least=every)
+                if offset - self._saved[partition.number] >= every:
+                    self._ask_placed(partition.number)
+                    self._save(partition.number, at_least=every)
 
     def _place(self, record: LogRecord) -> tuple[str, Placed] | None:
         lane = self._lanes[record.partition]
@@ -236,7 +238,8 @@ class ClusterStage(Stage):
             return
         try:
             read_at, log_id = self._read_at[number], self._log_ids[number]
-            placed = self._placed_after(number)
+            waiting = [fact.offset for fact in self._facts[number].values()]
+            placed = min([*waiting, self._placed[number]])
             path = snapshot.save(self._folder, lane, self._rules(), log_id, read_at, placed)
             if len(lane.known) >= LIE_DOWN_FROM:
                 snapshot.lie_down(path, lane)
@@ -245,11 +248,12 @@ class ClusterStage(Stage):
             self._say.warning("cluster.snapshot_failed", error=str(error))
         self._saved[number] = lane.next
 
-    def _placed_after(self, number: int) -> int:
-        """Where on the log the placements begin that are of records not handled yet."""
-        if waiting := [fact.offset for fact in self._facts[number].values()]:
-            return min(waiting)
-        return self._log.bounds(Partition(PLACED, number))[1] if self._log is not None else 0
+    def _ask_placed(self, number: int) -> None:
+        """Placements of records not handled yet stand behind those that are on the log now, apart
+        from those that wait to be taken over. Not asked when a lane is lost: the broker may be
+        away, and an earlier answer only means to read some more."""
+        if self._log is not None:
+            self._placed[number] = self._log.bounds(Partition(PLACED, number))[1]
 
 
 def _read_fact(value: bytes) -> Fact | None:

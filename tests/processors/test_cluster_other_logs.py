@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from processors.cluster.stage import ClusterStage
 from store import backup
-from stream.errors import LogChanged
+from stream.errors import LogChanged, Unavailable
 from stream.log.contract import Partition, topics
 from stream.log.sqlite import SqliteLog
 from stream.records import EMBEDDED, PLACED, Article, Placed, decode, encode
@@ -142,3 +142,23 @@ def test_with_a_snapshot_only_the_placements_that_it_does_not_hold_are_read_agai
     run(log, tmp_path)
     assert begun == [4, 8]
     assert placed(log) == [one.id for one in TOLD[:8]], "each once"
+
+
+def test_a_lane_is_given_up_without_asking_a_log_that_is_away(
+    log: SqliteLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(log, TOLD[:3])
+    stage = ClusterStage(settings(snapshot_every=100), tmp_path, log)
+    stage.start(LANE, log.log_id(EMBEDDED))
+    for record in log.read(LANE):
+        stage.process([record])
+    stage.committed({LANE: 3})
+
+    def away(*_: object) -> None:
+        raise Unavailable("the broker does not answer")
+
+    for name in ("bounds", "read", "committed"):
+        monkeypatch.setattr(SqliteLog, name, away)
+    stage.close()
+    monkeypatch.undo()
+    assert ClusterStage(settings(), tmp_path, log).start(LANE, log.log_id(EMBEDDED)) == 3
