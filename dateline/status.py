@@ -15,6 +15,7 @@ from dateline.pulse import LIVE_S
 from ingest.polling import leases
 from store import tables
 from store.engine import reading
+from stream.errors import Unavailable
 from stream.log.contract import Log, Partition
 from stream.records import event_time_of
 
@@ -28,9 +29,10 @@ def status(settings: Settings) -> list[Row]:
     the processes that do its work now; `state`: running, waiting (for what stands in `error`) or
     stopped, None = no process was heard of; `error`, `error_at`: the last one, also when it is
     over; `dead`: dead letters that wait; `snapshot`: when the newest was written. The row of ingest
-    also has its pollers, see `ingest.polling.leases.listing`.
+    also has its pollers, see `ingest.polling.leases.listing`. While the log is away, what it would
+    say (`done`, `lag`, `freshness`) is None.
     """
-    log, engine = app.open_log(settings), app.open_engine(settings)
+    engine = app.open_engine(settings)
     try:
         with reading(engine) as connection:
             failing = connection.execute(
@@ -56,17 +58,29 @@ def status(settings: Settings) -> list[Row]:
             | ({"error": trouble} if trouble else {})
             | {"pollers": leases.listing(engine)}
         ]
+        told = _told_by_log(settings)
         for stage in INPUTS:
-            done, waiting = _progress(log, stage)
-            row = _row(stage, done, waiting, heard, dead)
-            rows.append(row | {"freshness": _freshness(log, stage)})
+            done, waiting, fresh = told.get(stage, (None, None, None))
+            rows.append(_row(stage, done, waiting, heard, dead) | {"freshness": fresh})
         rows.append(
             _row("deliver", None, undelivered, heard, dead) | ({"error": error} if error else {})
         )
         return rows
     finally:
-        log.close()
         engine.dispose()
+
+
+def _told_by_log(settings: Settings) -> dict[str, tuple[int, int, datetime | None]]:
+    """Stage -> records done, records that wait, freshness; nothing while the log is away: what
+    the stages said last, which the database has, is then needed most."""
+    try:
+        log = app.open_log(settings)
+        try:
+            return {stage: (*_progress(log, stage), _freshness(log, stage)) for stage in INPUTS}
+        finally:
+            log.close()
+    except Unavailable:
+        return {}
 
 
 def lag(settings: Settings) -> int:
@@ -79,7 +93,11 @@ def lag(settings: Settings) -> int:
 
 
 def _row(
-    stage: str, done: int | None, waiting: int, heard: dict[str, list[Row]], dead: dict[str, int]
+    stage: str,
+    done: int | None,
+    waiting: int | None,
+    heard: dict[str, list[Row]],
+    dead: dict[str, int],
 ) -> Row:
     own = heard.get(stage, [])
     live = [one for one in own if one["live"] and one["state"] != "stopped"]

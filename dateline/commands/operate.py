@@ -91,7 +91,7 @@ def status(db: Db = None, log: LogUrl = None, json: Json = False) -> None:
                 r["state"],
                 r["owner"],
                 r["done"],
-                r["lag"],
+                "?" if r["lag"] is None else r["lag"],
                 when(r["freshness"]),
                 r["dead"] or None,
                 when(r["snapshot"]),

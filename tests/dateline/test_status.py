@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 import typer
+from typer.testing import CliRunner
 
-from dateline import app, pulse, supervisor
+from dateline import app, cli, pulse, supervisor
 from dateline.commands import operate
 from dateline.config import Settings, load
 from dateline.status import status
@@ -257,6 +258,25 @@ def test_a_running_process_says_so_and_its_last_word_is_kept(
     found = of(settings, "database")
     assert found["state"] == "stopped"
     assert "removed or replaced while in use" in str(found["error"])
+
+
+def test_what_stages_said_last_is_told_while_the_log_is_away(
+    settings: Settings, engine: sa.Engine, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Loop(Echo(), log)
+    loop.metrics.failed(Unavailable("the broker does not answer"))
+    pulse.write(engine, settings, [Worker("match", loop.run, loop)], datetime.now(UTC))
+
+    def away(_: Settings) -> None:
+        raise Unavailable("the broker does not answer")
+
+    monkeypatch.setattr(app, "open_log", away)
+    found = of(settings, "match")
+    assert (found["state"], found["error"]) == ("waiting", "the broker does not answer")
+    assert (found["done"], found["lag"], found["freshness"]) == (None, None, None)
+    shown = CliRunner().invoke(cli.app, ["status", "--db", settings.database.url])
+    assert shown.exit_code == 0
+    assert "?" in shown.output
 
 
 def test_the_processes_of_one_run_take_a_port_each(
