@@ -60,7 +60,10 @@ def _alone(piece: Piece) -> Vector:
 def _plain(value: object) -> object:
     if isinstance(value, np.ndarray):
         return [list(value.shape), value.dtype.str, value.tobytes()]
-    raise NotImplementedError(f"no way to write a {type(value).__name__}")
+    # msgspec hands on what is raised here as it is.
+    raise TypeError(
+        f"A snapshot holds what msgspec encodes and arrays, not a {type(value).__name__}."
+    )
 
 
 def _array(kind: type, value: Any) -> object:
