@@ -13,9 +13,9 @@ class ClusterSettings(BaseModel, extra="forbid"):
     quiet_days: float = Field(default=7.0, gt=0)
     # Ids outlive the stories: feeds bring back items that were gone for weeks.
     seen_days: float = Field(default=30.0, gt=0)
-    # Records between two snapshots, or a fifth of the open articles where that is more: writing
-    # 30,000 took 1.4 to 2.2 s (142 MB), 100,000 4 to 13 s (474 MB), 3 s of it work and the rest
-    # the disk; replaying 2,000 records takes 3 to 4 s.
+    # Records between two snapshots, or a fifth of the open articles where that is more (but not
+    # over 20,000): writing 100,000 takes 3 s of work (530 MB) and up to 10 s for the disk; taking
+    # 2,000 placements over from the log takes about 2 s.
     snapshot_every: int = Field(default=2000, gt=0)
     # Where snapshots are kept; None = nowhere, each start then reads the log from its beginning.
     state_dir: Path | None = None
