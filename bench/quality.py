@@ -235,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("\n".join(made.values()))
         return
     write(options.write, made)
-    if len(wanted) == len(parts):
+    if {"tracking", "korea"} <= set(wanted):  # whose probabilities are drawn
         picture = diagram([(name, one.bins) for name, one in seen.items()])
         (options.write.parent / "reliability.svg").write_text(picture, encoding="utf-8")
 
