@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -86,8 +86,14 @@ def stem(word: str) -> str:
 
 def counts(title: Iterable[str], beginning: Iterable[Iterable[str]]) -> Counter[str]:
     """Sentences of the beginning that have a stem; the title counts twice."""
-    stems = {word[:STEM] for word in title}
-    return Counter(chain(stems, stems, *({word[:STEM] for word in one} for one in beginning)))
+    stems = _stems(frozenset(title))
+    return Counter(chain(stems, stems, *(_stems(frozenset(one)) for one in beginning)))
+
+
+# An article is counted again without each of a few sentences.
+@lru_cache(maxsize=256)
+def _stems(words: frozenset[str]) -> frozenset[str]:
+    return frozenset([stem(word) for word in words])
 
 
 def gather(

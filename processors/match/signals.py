@@ -114,15 +114,19 @@ class Said:
         if self._crowd is None:
             return None
         words = self._article.counts()
-        if self._longer is None or self._longer.heard is None:
+        longer = self._longer.heard if self._longer is not None else None
+        if longer is None:
             return crowd.hear(words, self._crowd)
-        return crowd.instead(self._longer.heard, words, self._crowd)
+        # What stands further back is not heard.
+        return longer if words == longer.words else crowd.instead(longer, words, self._crowd)
 
     @cached_property
     def standing(self) -> Standing | None:
         """None without a crowd."""
         if self.heard is None:
             return None
+        if self._longer is not None and self.heard is self._longer.heard:
+            return self._longer.standing
         return crowd.standing(crowd.told(self.heard), crowd.STRANGER_TOLD)
 
 
