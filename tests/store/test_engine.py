@@ -106,6 +106,17 @@ def test_a_locked_file_is_unavailable(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_a_new_file_that_another_process_is_writing_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "news.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    written = threading.Timer(0.3, lambda: other.execute("COMMIT"))
+    written.start()
+    open_database(path, upgrade=True).dispose()
+    written.join()
+    other.close()
+
+
 def test_a_missing_table_is_not_the_records_fault(database_url: str) -> None:
     engine = open_database(database_url, upgrade=True)
     with (
