@@ -17,7 +17,7 @@ from dashboard.explain import read_question
 from dashboard.pages import answer_fragment
 from dashboard.queries import alerts, articles, events, feeds, status, stories
 from dashboard.queries.views import Row
-from store.engine import reading
+from store.connection import reading
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 MOST_REVISIONS = 100

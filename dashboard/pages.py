@@ -18,7 +18,7 @@ from dashboard.explain import Question, read_question
 from dashboard.queries import alerts, articles, events, feeds, status, stories
 from dashboard.queries.views import Row
 from processors.cluster import why
-from store.engine import reading
+from store.connection import reading
 from stream.records import Considered, Decision
 
 # What fits on a laptop without hiding the next event.

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from dateline.config import Settings
 from store import tables
-from store.engine import reading
+from store.connection import reading
 from stream.records import Decision, Definition
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 
 from sinks.database.rows import insert_for
-from store.engine import describe, translated
+from store.connection import describe, translated
 from store.tables import stage_topics
 from stream.errors import LogChanged, Unavailable
 from stream.log.contract import Log

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dateline import app
 from dateline.config import Settings
 from store import tables
-from store.engine import reading
+from store.connection import reading
 from stream.errors import UsageError
 from stream.stage import Loop, drain
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dateline import app
 from dateline.config import Settings
 from store import tables
-from store.engine import describe, reading, translated
+from store.connection import describe, reading, translated
 from stream.errors import UsageError
 from stream.log.contract import Log, LogRecord, Partition, Producer
 

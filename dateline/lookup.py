@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from dateline.app import open_engine
 from dateline.config import Settings
 from store import tables
-from store.engine import reading
+from store.connection import reading
 from stream.errors import UsageError
 from stream.records import Considered, Decision, Example
 

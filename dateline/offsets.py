@@ -13,7 +13,7 @@ from dateline.config import Settings
 from sinks.database import positions
 from sinks.database.stage import DatabaseSink
 from store import tables
-from store.engine import reading
+from store.connection import reading
 from stream import records
 from stream.errors import UsageError
 from stream.log.contract import Log, Partition

@@ -18,7 +18,7 @@ from dateline import app
 from dateline.config import Settings
 from dateline.worker import Worker
 from sinks.database.rows import upsert
-from store.engine import describe, translated
+from store.connection import describe, translated
 from store.tables import pulses
 from stream.errors import DatelineError
 

@@ -60,7 +60,7 @@ def replay(settings: Settings, file: Path, events: Path | None) -> Replayed:
     import sqlalchemy as sa
 
     from ingest import archive
-    from store.engine import reading
+    from store.connection import reading
 
     configure_logs("warning" if settings.telemetry.level == "info" else settings.telemetry.level)
     if not file.is_file():  # before a database is made for it

@@ -14,7 +14,7 @@ from dateline.offsets import INPUTS
 from dateline.pulse import LIVE_S
 from ingest.polling import leases
 from store import tables
-from store.engine import reading
+from store.connection import reading
 from stream.errors import Unavailable
 from stream.log.contract import Log, Partition
 from stream.records import event_time_of

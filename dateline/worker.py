@@ -95,7 +95,7 @@ def answers(engine: Engine) -> Callable[[], str | None]:
     """A check that says why the database does not answer, None = it does."""
     import sqlalchemy as sa
 
-    from store.engine import describe, reading, translated
+    from store.connection import describe, reading, translated
 
     def check() -> str | None:
         try:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from msgspec import Struct, structs
 
 from ingest.articles import urls
-from store.engine import reading, translated
+from store.connection import reading, translated
 from store.tables import feed_items, hosts
 from store.tables import feeds as table
 from stream.errors import UsageError

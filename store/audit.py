@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from store import tables, views
-from store.engine import describe, reading, translated
+from store.connection import describe, reading, translated
 
 # A report is read by people; the number of gaps is given in full.
 SHOWN = 20

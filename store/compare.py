@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from store import tables
-from store.engine import describe, reading, translated
+from store.connection import describe, reading, translated
 
 # Table -> columns that are somebody else's than the log's.
 DERIVED: dict[sa.Table, frozenset[str]] = {

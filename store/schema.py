@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from store import views
-from store.engine import describe, reading, translated
+from store.connection import describe, reading, translated
 from store.tables import metadata, schema_reach
 from stream.errors import UsageError
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ingest.articles import fates
 from ingest.articles.fates import REVISED, STORED, Candidate, Known, Seen, Tally
-from store.engine import reading, translated
+from store.connection import reading, translated
 from store.tables import feed_items, feeds, identities
 from stream import records
 from stream.errors import Unavailable

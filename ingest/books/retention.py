@@ -21,7 +21,7 @@ from ingest.articles.fates import FATES
 from ingest.books.intake import upsert
 from ingest.clock import Clock
 from ingest.settings import IngestSettings
-from store.engine import reading, translated
+from store.connection import reading, translated
 from store.tables import feed_items, polls, polls_daily
 from stream.errors import Unavailable
 from stream.log.contract import Log

@@ -15,7 +15,7 @@ from prometheus_client import Gauge
 from ingest.feeds import Feed
 from ingest.policy import moves, rhythm
 from ingest.settings import IngestSettings
-from store.engine import reading, translated
+from store.connection import reading, translated
 from store.tables import feeds
 
 OK, NEW = "ok", "new"

@@ -22,7 +22,7 @@ from ingest.feeds import Feed
 from ingest.polling import process
 from ingest.polling.hosts import host_of
 from ingest.polling.shares import shared_out
-from store.engine import reading, translated
+from store.connection import reading, translated
 from store.tables import UtcDateTime, feeds, hosts, pollers
 from stream.errors import Unavailable
 

@@ -21,7 +21,7 @@ from sinks.alerts.channels.contract import Channel, Message, NotSent, OutcomeUnk
 from sinks.alerts.notices import Notices
 from sinks.alerts.outbox import Claim, Outbox, spread
 from sinks.alerts.settings import AlertSettings
-from store.engine import describe, translated
+from store.connection import describe, translated
 from stream.errors import DatelineError, Unavailable
 
 _deliveries = Counter(

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from sinks.alerts import trouble
 from sinks.alerts.trouble import NETWORK, Trouble
-from store.engine import describe, translated
+from store.connection import describe, translated
 from store.tables import notices, outbox
 
 _n = notices.c

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from store.engine import reading
+from store.connection import reading
 from store.tables import alerts, events, outbox
 
 _o = outbox.c

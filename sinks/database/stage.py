@@ -10,7 +10,7 @@ from sinks.database import lane, positions, topics
 from sinks.database.positions import Position
 from sinks.news import Policy
 from sinks.outlets import Outlets
-from store.engine import describe, reading, translated
+from store.connection import describe, reading, translated
 from stream import poison
 from stream.errors import PartitionsLost
 from stream.log.contract import Log, LogRecord, Partition

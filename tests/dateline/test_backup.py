@@ -16,7 +16,8 @@ from sinks.alerts.deliver import Deliverer
 from sinks.alerts.settings import AlertSettings
 from store import tables
 from store.compare import differences
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 from stream import records
 from stream.errors import UsageError
 from stream.log.sqlite import SqliteLog

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from dateline import app, fence, offsets
 from dateline.config import Settings, load
 from store import tables
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 from stream import records
 from stream.errors import LogChanged, UsageError
 from stream.log.contract import Partition, topics

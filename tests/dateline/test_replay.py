@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from store.compare import derived_rows
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 from tests.dateline.program import EVENTS, dateline
 
 FLOOD = (

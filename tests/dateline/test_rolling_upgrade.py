@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from sinks.alerts.policy import AlertPolicy
 from sinks.database.stage import DatabaseSink
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 from stream import records
 from stream.log.contract import Partition, topics
 from stream.log.sqlite import SqliteLog

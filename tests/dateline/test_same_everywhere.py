@@ -13,7 +13,8 @@ from dateline import lookup
 from dateline.config import Settings, load
 from dateline.demo import results
 from dateline.demo.world import read_world
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 from tests.conftest import ROOT
 
 WORLD = read_world(ROOT / "examples" / "world")

@@ -18,7 +18,8 @@ from sinks.alerts.channels.console import ConsoleChannel
 from sinks.alerts.deliver import Deliverer
 from sinks.alerts.settings import AlertSettings
 from store import views
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 from store.tables import feed_items, identities
 from store.tables import feeds as table
 from tests.ingest.world import START, World, item, rss, running

@@ -22,7 +22,8 @@ from sinks.alerts.settings import AlertSettings
 from sinks.database.stage import DatabaseSink
 from store import tables
 from store.compare import differences
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 from stream import records
 from stream.log.contract import Partition, topics
 from stream.log.sqlite import SqliteLog

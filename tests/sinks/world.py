@@ -14,7 +14,7 @@ from sinks.alerts.policy import AlertPolicy
 from sinks.database.stage import DatabaseSink
 from sinks.outlets import Outlet, Outlets
 from store import views
-from store.engine import reading
+from store.connection import reading
 from stream import records
 from stream.log.contract import LogRecord, Partition
 from stream.records import (

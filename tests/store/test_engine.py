@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from store.engine import open_database, reading, translated
+from store.connection import reading, translated
+from store.engine import open_database
 from store.tables import positions
 from stream.errors import DatelineError, Unavailable, UsageError
 

@@ -11,7 +11,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from store import schema, views
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 from store.tables import metadata
 from stream.errors import UsageError
 

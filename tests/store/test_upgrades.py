@@ -12,7 +12,8 @@ from alembic import command
 
 from ingest.archive import replay
 from store import schema, tables
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 from stream.errors import UsageError
 from stream.log.contract import Topic
 from stream.log.sqlite import SqliteLog

@@ -14,7 +14,7 @@ from dateline import app, registry
 from dateline.config import Settings, load
 from dateline.status import lag
 from store import tables
-from store.engine import reading
+from store.connection import reading
 from stream import records
 from stream.log.contract import Partition, topics
 from stream.log.sqlite import SqliteLog

@@ -16,7 +16,8 @@ import pytest
 import sqlalchemy as sa
 
 from store.compare import differences
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 from tests.dateline.program import EVENTS, command, dateline, environment
 from tests.torture.headlines import write
 

@@ -14,7 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from store import tables
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 from stream import records
 from stream.log.contract import Partition, topics
 from stream.log.sqlite import SqliteLog

@@ -17,7 +17,8 @@ from sinks.alerts.policy import AlertPolicy
 from sinks.database.stage import DatabaseSink
 from store import tables
 from store.compare import derived_rows, differences
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 from stream import records
 from stream.log.contract import Partition, topics
 from stream.log.kafka import KafkaLog

@@ -13,7 +13,8 @@ from dateline import app, ledger
 from dateline.config import Settings
 from store import tables
 from store.compare import differences
-from store.engine import open_database, reading
+from store.connection import reading
+from store.engine import open_database
 
 
 @dataclass

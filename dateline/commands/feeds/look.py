@@ -77,7 +77,7 @@ def _ill(row: dict[str, Any]) -> bool:
 def _rows(engine: Engine) -> list[dict[str, Any]]:
     import sqlalchemy as sa
 
-    from store.engine import reading, translated
+    from store.connection import reading, translated
     from store.views import v_feeds
 
     query = sa.select(v_feeds.table).order_by(sa.column("url"))

@@ -57,7 +57,7 @@ def _detail(engine: Engine, url: str) -> dict[str, Any]:
 
     from ingest import feeds
     from store import tables, views
-    from store.engine import reading, translated
+    from store.connection import reading, translated
 
     feed = feeds.find(engine, url)
     f, h, p, ledger = tables.feeds, tables.hosts, tables.polls, views.v_ledger.table
