@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from dateline.app import open_engine
 from dateline.config import Settings
-from store import tables
+from store import tables, views
 from store.connection import reading
 from stream.errors import UsageError
 from stream.records import Considered, Decision, Example
@@ -22,11 +22,12 @@ Row = dict[str, Any]
 
 
 def rows(settings: Settings, query: str, **values: Any) -> list[Row]:
-    """The rows of one SQL query over the views."""
+    """The rows of one SQL query over the views, typed alike on both databases."""
     engine = open_engine(settings)
+    statement = sa.text(query).columns(**views.KINDS)
     try:
         with reading(engine) as connection:
-            return [dict(row._mapping) for row in connection.execute(sa.text(query), values)]
+            return [dict(row) for row in connection.execute(statement, values).mappings()]
     finally:
         engine.dispose()
 

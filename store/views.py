@@ -271,6 +271,14 @@ VIEWS = (
     v_deliveries, v_feeds, v_ledger, v_fates, v_notices,
 )  # fmt: skip
 
+# What SQLite stores as text or numbers, by the name of the column: it is one kind in all views.
+KINDS = {
+    name: kind
+    for view in VIEWS
+    for name, kind in view.columns.items()
+    if kind in (Boolean, Json, UtcDateTime)
+}
+
 
 def create(connection: sa.Connection) -> None:
     """Make all views (none may exist)."""

@@ -14,7 +14,6 @@ from dateline.commands.shared import (
     print_rows,
     print_table,
     settings,
-    when,
 )
 
 app = typer.Typer(no_args_is_help=True)
@@ -29,7 +28,7 @@ def list_(db: Db = None, json: Json = False) -> None:
         lookup.alerts(settings(db)),
         {
             "alert": "alert_id",
-            "updated": lambda r: when(r["updated_at"]),
+            "updated": "updated_at",
             "articles": "articles",
             "independent": "independent_sources",
             "headline": "headline",
@@ -52,7 +51,7 @@ def show(alert: str, db: Db = None, json: Json = False) -> None:
     console().print(f"[b]{escape(found['headline'])}[/b]\n{escape(found['what_is_new'])}")
     print_table(
         ("published", "outlet", "title", "url"),
-        [(when(a["published"]), a["outlet"], a["title"], a["url"]) for a in found["covered"]],
+        [(a["published"], a["outlet"], a["title"], a["url"]) for a in found["covered"]],
         "It covers no articles.",
     )
     print_table(
@@ -90,10 +89,10 @@ def notices(db: Db = None, json: Json = False) -> None:
     print_rows(
         lookup.rows(settings(db), "SELECT * FROM v_notices ORDER BY told_at DESC, kind, subject"),
         {
-            "told": lambda r: when(r["told_at"]),
+            "told": "told_at",
             "kind": "kind",
             "subject": "subject",
-            "over": lambda r: when(r["resolved_at"]),
+            "over": "resolved_at",
             "sentence": "sentence",
         },
         "Nothing to tell: no feed is in trouble.",

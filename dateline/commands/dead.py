@@ -14,7 +14,7 @@ from dateline.commands.shared import (
     print_json,
     print_rows,
     settings,
-    when,
+    shown,
 )
 
 app = typer.Typer(no_args_is_help=True)
@@ -38,7 +38,7 @@ def list_(
             "article": "article_id",
             "error": lambda r: f"{r['error']}: {r['message']}",
             "tries": "attempts",
-            "since": lambda r: when(r["first_failed"]),
+            "since": "first_failed",
             "state": "state",
         },
         "No dead letters.",
@@ -62,7 +62,7 @@ def show(
         return
     record = found.pop("record")
     for name, value in found.items():
-        console().print(f"{name:>13}  {when(value)}", markup=False)
+        console().print(f"{name:>13}  {shown(value)}", markup=False)
     if record is None:
         console().print("The log no longer holds the record.")
     else:

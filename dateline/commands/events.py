@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -87,12 +87,17 @@ def show(event: str, db: Db = None, json: Json = False) -> None:
     print_table(
         ("article", "published", "probability", "outlet", "title"),
         [
-            (m["ref"] or m["article_id"], m["published"], f"{m['probability']:.2f}", m["outlet"],
-             m["title"])
+            (_short(m), m["published"], f"{m['probability']:.2f}", m["outlet"], m["title"])
             for m in found["articles"]
         ],
         "Nothing has matched yet.",
     )  # fmt: skip
+
+
+def _short(match: dict[str, Any]) -> str:
+    """The id of its own archive, where it is one that a person can type."""
+    ref, own = str(match["ref"] or ""), str(match["article_id"])
+    return ref if 0 < len(ref) <= len(own) else own
 
 
 @app.command()

@@ -16,7 +16,7 @@ from dateline.commands.shared import (
     print_json,
     print_table,
     settings,
-    when,
+    shown,
 )
 
 db = typer.Typer(no_args_is_help=True)
@@ -92,10 +92,10 @@ def status(db: Db = None, log: LogUrl = None, json: Json = False) -> None:
                 r["owner"],
                 r["done"],
                 "?" if r["lag"] is None else r["lag"],
-                when(r["freshness"]),
+                r["freshness"],
                 r["dead"] or None,
-                when(r["snapshot"]),
-                " ".join(filter(None, (when(r["error_at"]), r["error"]))),
+                r["snapshot"],
+                " ".join(filter(None, (shown(r["error_at"]), r["error"]))),
             )
             for r in rows
         ],
@@ -105,7 +105,7 @@ def status(db: Db = None, log: LogUrl = None, json: Json = False) -> None:
         print_table(
             ("poller", "hosts", "feeds", "last seen"),
             [
-                (p["name"], p["hosts"], p["feeds"], when(p["seen"]) if p["live"] else "gone")
+                (p["name"], p["hosts"], p["feeds"], p["seen"] if p["live"] else "gone")
                 for p in pollers
             ],
             "",

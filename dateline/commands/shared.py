@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,8 +60,12 @@ def _stem(name: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_plain)
     sys.stdout.write("\n")
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def console() -> Console:
@@ -83,7 +88,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: st
         table.add_column(name, overflow="fold")  # an id that is cut short names nothing
     for row in rows:
         # Titles come from anywhere: "[/b]" in one is text, not an end of something.
-        table.add_row(*["" if cell is None else escape(str(cell)) for cell in row])
+        table.add_row(*[escape(shown(cell)) for cell in row])
     console().print(table)
 
 
@@ -102,6 +107,8 @@ def print_rows(
     print_table([*columns], cells, empty)
 
 
-def when(value: Any) -> str:
-    """A time as people read it; '' for none."""
-    return value.strftime("%Y-%m-%d %H:%M") if hasattr(value, "strftime") else str(value or "")
+def shown(value: Any) -> str:
+    """A value as people read it: a time to the minute, '' for none."""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return "" if value is None else str(value)
