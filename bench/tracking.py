@@ -114,7 +114,7 @@ def rows(path: Path) -> list[dict[str, object]]:
 def korea(data: Path) -> Task:
     """The chain of four meetings and two other events, described."""
     own = load_directory(ROOT / "examples" / "events")
-    own += load_directory(Path(__file__).parent / "data" / "tracking")
+    own += load_directory(ROOT / "examples" / "events" / "earlier")
     found = rows(data / "tracking" / "korea-dev.jsonl")
     articles = [article(row, n) for n, row in enumerate(found)]
     about = {
