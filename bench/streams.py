@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # What an undated archive is taken to be fetched at; any moment would do.
 UNDATED = datetime(2020, 1, 1, tzinfo=UTC)
+# Ends the name of a stream that was thinned.
+THINNED = ":thinned"
 
 
 class Row(NamedTuple):
@@ -67,6 +69,17 @@ class Stream(NamedTuple):
             rows.append(row._replace(text=body.strip()[:chars].rpartition(" ")[0]))
         vectors, model = _vectors(rows, cache, embed)
         return Stream(f"{self.name}:{chars}", rows, vectors, model)
+
+    def thinned(self, members: int, seed: int) -> Stream:
+        """Of each cluster so many articles, drawn; smaller ones are left out."""
+        draw = random.Random(seed)
+        clusters: dict[str, list[int]] = {}
+        for i, row in enumerate(self.rows):
+            clusters.setdefault(row.cluster, []).append(i)
+        wide = [own for _, own in sorted(clusters.items()) if len(own) >= members]
+        kept = sorted(i for own in wide for i in draw.sample(own, members))
+        rows = [self.rows[i] for i in kept]
+        return Stream(f"{self.name}{THINNED}", rows, self.vectors[kept], self.model)
 
     @property
     def needs_shuffles(self) -> bool:
