@@ -104,3 +104,17 @@ def test_online_baselines_forget_what_is_over() -> None:
     ]
     for method in (nearest_centre, tfidf_nearest):
         assert len(set(method(slow._replace(rows=rows), 0))) == 5, method.__name__
+
+
+def test_a_thinned_stream_has_so_many_articles_of_each_story() -> None:
+    sizes = {"large": 5, "exact": 3, "small": 2}
+    rows = [
+        Row(f"{name} {i}", "", START, "en", None, name, False)
+        for name, size in sizes.items()
+        for i in range(size)
+    ]
+    vectors = np.eye(len(rows), dtype=np.float16)
+    thinned = Stream("s", rows, vectors, "m").thinned(3, seed=1)
+    assert [row.cluster for row in thinned.rows] == ["large"] * 3 + ["exact"] * 3
+    for row, vector in zip(thinned.rows, thinned.vectors, strict=True):
+        assert vector[rows.index(row)] == 1
