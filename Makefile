@@ -36,8 +36,9 @@ setup:  ## Install everything into .venv (once: about 500 MB to fetch, 2 GB on d
 demo: setup  ## Sample feeds through the whole pipeline, with the desk (ARGS=--once ends by itself)
 	@$(BIN)/dateline demo $(if $(LOG),--log $(LOG)) $(ARGS)
 
+# Two workers: tests wait for servers and processes as long as they compute.
 test: setup  ## Every test, with linter, types and layers among them
-	@$(BIN)/python -m pytest -q tests
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
 
 torture: setup  ## Kill, cut off and flood it, then compare (ARGS="--minutes 30 --seed 1 --json")
 	@$(BIN)/python -m tests.torture $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -21,6 +22,10 @@ BACKOFF_S = (1.0, 60.0)
 SETTLED_AFTER_S = 60.0
 # Children finish the batch in hand; after this they are killed, which loses nothing either.
 GRACE_S = 60.0
+# The cluster stage wanders through gigabytes of small objects. In huge pages, which glibc gives to
+# its own allocator, placing an article among 50,000 open ones takes a quarter less (docs/cost.md).
+# Both are read when a process starts.
+HUGE_PAGES = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 @dataclass
@@ -42,13 +47,14 @@ class Child:
         command = [sys.executable, "-m", "dateline", *self.arguments]
         for stage in self.stages:
             command += ["--stage", stage]
+        environ = {**memory_of(self.stages), **os.environ, **self.environ}
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
             command,
             stdin=subprocess.PIPE,  # its end tells the child that we are gone
             stdout=self.stdout,
             stderr=self.stderr,
             cwd=self.cwd,
-            env={**os.environ, **self.environ, "DATELINE_SUPERVISED": "1"},
+            env={**environ, "DATELINE_SUPERVISED": "1"},
             start_new_session=True,  # Ctrl-C reaches us alone; we stop the children in order
         )
         self.started = time.monotonic()
@@ -68,6 +74,11 @@ class Child:
         if self.process.stdin:
             self.process.stdin.close()
         return self.process.returncode
+
+
+def memory_of(stages: Sequence[str]) -> dict[str, str]:
+    """The environment in which these stages find their memory fastest."""
+    return HUGE_PAGES if "cluster" in stages and platform.libc_ver()[0] == "glibc" else {}
 
 
 def supervise(children: Sequence[Child], stop: threading.Event) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Annotated
@@ -40,13 +41,13 @@ def quality(rest: Rest = None) -> None:
 @app.command(context_settings=_pass_on, add_help_option=False)
 def cost(rest: Rest = None) -> None:
     """Placing and matching as the stream grows to 100,000 open articles, beside an exact scan."""
-    _module("bench.cost", rest)
+    _module("bench.cost", rest, stage="cluster")
 
 
 @app.command(context_settings=_pass_on, add_help_option=False)
 def recovery(rest: Rest = None) -> None:
     """How soon the cluster stage places again after a kill, with up to a million open articles."""
-    _module("bench.recovery", rest)
+    _module("bench.recovery", rest, stage="cluster")
 
 
 @app.command(context_settings=_pass_on, add_help_option=False)
@@ -61,6 +62,10 @@ def leases(rest: Rest = None) -> None:
     _module("bench.leases", rest)
 
 
-def _module(name: str, rest: list[str] | None) -> None:
-    done = subprocess.run([sys.executable, "-m", name, *(rest or [])], check=False)  # noqa: S603
+def _module(name: str, rest: list[str] | None, stage: str = "") -> None:
+    """`stage`: in an environment as that stage has it."""
+    from dateline.supervisor import memory_of
+
+    command, environ = [sys.executable, "-m", name, *(rest or [])], {**memory_of([stage])}
+    done = subprocess.run(command, env={**environ, **os.environ}, check=False)  # noqa: S603
     raise typer.Exit(done.returncode)

@@ -61,8 +61,9 @@ def wait_until(there: Callable[[], object], what: str) -> None:
 
 
 @contextmanager
-def running(sink: DatabaseSink, log: SqliteLog) -> Iterator[Loop]:
+def running(sink: DatabaseSink, log: SqliteLog, batch: int = Loop.BATCH) -> Iterator[Loop]:
     loop, stop = Loop(sink, log), threading.Event()
+    loop.BATCH = batch
     thread = threading.Thread(target=loop.run, args=(stop,))
     thread.start()
     try:
@@ -101,8 +102,7 @@ def test_a_server_killed_in_mid_write_is_waited_for_and_nothing_is_lost_or_doubl
             assert killed.wait(PATIENCE_S)
 
     sink = DatabaseSink(engine, AlertPolicy(["console"]), OUTLETS, log, GROUP)
-    with capture_logs() as logs, running(sink, log) as loop:
-        loop.BATCH = 64
+    with capture_logs() as logs, running(sink, log, batch=64) as loop:
         assert in_the_middle.wait(PATIENCE_S)
         mortal_postgres.kill()
         killed.set()
