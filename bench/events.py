@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bench.streams import Stream
 from bench.tracking import MIN_CLUSTER, Task, example
 from processors.match.judge import vector_of
-from processors.text import sentences
+from processors.text.sentences import sentences
 from stream.errors import UsageError
 from stream.records import Article, Definition, Embedded, decode
 

@@ -18,7 +18,7 @@ from processors.match.decision import Decider
 from processors.match.events import build
 from processors.match.judge import Judge, vector_of
 from processors.match.settings import MatchSettings
-from processors.text import terms
+from processors.text.words import terms
 from stream.records import Definition
 
 Flags = NDArray[np.bool_]

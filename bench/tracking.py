@@ -31,7 +31,7 @@ from processors.match.definition import load_directory
 from processors.match.events import EventTable, build, own_names
 from processors.match.judge import Judge, vector_of
 from processors.match.settings import MatchSettings
-from processors.text import sentences
+from processors.text.sentences import sentences
 from stream.records import Article, Definition, Example, Name
 
 ROOT = Path(__file__).parents[1]

@@ -28,7 +28,7 @@ from processors.match.decision import KINDS, REGIMES, DecisionFile, Regime, load
 from processors.match.judge import published_day, written_in
 from processors.match.reading import read
 from processors.match.signals import AGAINST, AMONG_MANY, LISTED_ONLY, SIGNALS, UNREADABLE
-from processors.text import sentences
+from processors.text.sentences import sentences
 from stream.records import Article
 
 SEED = 20240917

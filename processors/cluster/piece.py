@@ -10,9 +10,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from processors import text
 from processors.cluster import copies
 from processors.cluster.vocabulary import Vocabulary
+from processors.text.names import names
+from processors.text.numbers import numbers
+from processors.text.words import terms
 from stream.errors import BadRecord
 from stream.records import Article, Embedded
 
@@ -63,8 +65,8 @@ def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[
     if not np.isfinite(as_float32(embedded.vector)).all():
         raise BadRecord(f"the vector of {article.id} holds numbers that are not finite")
     lead = article.text[:LEAD_CHARS]
-    heading = text.terms(article.title)
-    body = text.terms(lead)
+    heading = terms(article.title)
+    body = terms(lead)
     counts = Counter(body)
     for term in heading:
         counts[term] = counts.get(term, 0) + TITLE_TIMES
@@ -82,8 +84,8 @@ def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[
         vector=embedded.vector,
         terms=_heaviest(counts, rarity),
         title=_shares(heading or body[:12], rarity),
-        names=_distinct([span.text.casefold() for span in text.names(whole)], MAX_NAMES),
-        numbers=_distinct([span.text for span in text.numbers(whole)], MAX_NUMBERS),
+        names=_distinct([span.text.casefold() for span in names(whole)], MAX_NAMES),
+        numbers=_distinct([span.text for span in numbers(whole)], MAX_NUMBERS),
         sketch=copies.sketch(heading, body),
     )
     return piece, list(counts)

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Raw
 
 from processors.embed.encoder import article_text
-from processors.text import sentences
+from processors.text.sentences import sentences
 from stream.errors import BadRecord
 from stream.log.contract import LogRecord
 from stream.records import (

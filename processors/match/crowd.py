@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.match.similarity import Groups, groups
-from processors.text import headline, sentences, terms
+from processors.text.sentences import headline, sentences
+from processors.text.words import terms
 from stream.records import Definition
 
 # From so many events that list no names: below, most news has no rival among them. Measured on

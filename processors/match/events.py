@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from processors.match.crowd import CROWD, Crowd, gather
 from processors.match.naming import Gazetteer, fold
 from processors.match.similarity import Layout, Parts, lay_out
-from processors.text import names, sentences, terms
+from processors.text.names import names
+from processors.text.sentences import sentences
+from processors.text.words import terms
 from stream.records import Definition, DefinitionVectors, Name
 
 # A name taken from a definition's own words counts when it is in the title or in this share of

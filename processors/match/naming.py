@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from processors.text import plain, words
+from processors.text.words import plain, words
 from stream.records import Name
 
 _TOKEN = re.compile(r"[^\W_]+")

@@ -10,17 +10,9 @@ from typing import NamedTuple
 
 from processors.match import crowd
 from processors.match.naming import UNCONFIRMED, Gazetteer, folded_words
-from processors.text import (
-    MAX_TERM,
-    MONTHS,
-    STOP,
-    Span,
-    headline,
-    mentioned_dates,
-    plain,
-    sentence_spans,
-    terms,
-)
+from processors.text.numbers import MONTHS, mentioned_dates
+from processors.text.sentences import Span, headline, sentence_spans
+from processors.text.words import MAX_TERM, STOP, plain, terms
 
 # A piece that comes to an event only after 8,000 characters is not about it.
 MAX_READ = 8_000

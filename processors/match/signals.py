@@ -43,7 +43,7 @@ from processors.match.crowd import Heard, Standing
 from processors.match.events import Event, EventTable
 from processors.match.reading import Reading
 from processors.match.similarity import Similarities
-from processors.text import day_distance
+from processors.text.numbers import day_distance
 
 SIGNALS = (
     "meaning", "detail", "examples", "against", "ahead", "behind", "lead", "told", "stray",

@@ -11,7 +11,7 @@ from processors.match import crowd, signals
 from processors.match.events import Event, EventTable
 from processors.match.reading import Reading
 from processors.match.signals import Said
-from processors.text import day_distance
+from processors.text.numbers import day_distance
 from stream.records import Decision
 
 # A contribution smaller than this (in log-odds) changes a probability by about one point.

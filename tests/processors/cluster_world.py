@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from processors.cluster.settings import ClusterSettings
 from processors.cluster.stage import ClusterStage
-from processors.text import terms
+from processors.text.words import terms
 from stream.log.contract import LogRecord, Partition
 from stream.records import EMBEDDED, Article, Embedded, Placed, encode
 

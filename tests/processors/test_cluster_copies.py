@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from processors import text
 from processors.cluster.copies import MAX_HELD, Sketches, repeated, resemblance, sketch
+from processors.text.words import terms
 from tests.processors.cluster_world import FERRY, article, place
 
 LEAD = (
@@ -23,7 +23,7 @@ TITLE = "Tarnholm harbour closed for three more days after ferry grounding"
 
 
 def of(title: str, body: str = "") -> bytes:
-    return sketch(text.terms(title), text.terms(body))
+    return sketch(terms(title), terms(body))
 
 
 def texts(families: int, each: int) -> dict[str, list[str]]:

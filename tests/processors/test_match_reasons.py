@@ -22,7 +22,8 @@ from processors.match.judge import Judge, Vector, vector_of
 from processors.match.naming import fold
 from processors.match.settings import MatchSettings
 from processors.match.words import needed
-from processors.text import mentioned_dates, sentence_spans
+from processors.text.numbers import mentioned_dates
+from processors.text.sentences import sentence_spans
 from stream.records import Article, Decision, Definition
 
 REGIMES = ("listed_text", "listed_headline", "text", "headline", "unread", "crowd")

@@ -6,18 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.text import (
-    MAX_CHARS,
-    MAX_SENTENCE,
-    day_distance,
-    headline,
-    mentioned_dates,
-    names,
-    numbers,
-    sentence_spans,
-    sentences,
-    terms,
-)
+from processors.text import MAX_CHARS
+from processors.text.names import names
+from processors.text.numbers import day_distance, mentioned_dates, numbers
+from processors.text.sentences import MAX_SENTENCE, headline, sentence_spans, sentences
+from processors.text.words import terms
 
 
 def test_abbreviations_and_initials_do_not_end_a_sentence() -> None:
