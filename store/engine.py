@@ -29,6 +29,8 @@ CONNECT_S = 5
 SILENCE_MS = 30_000
 # The slowest statement, a count over a million articles for the desk, takes seconds.
 STATEMENT_MS = 60_000
+# A write in a transaction that may only read; one that cannot be begun, as a standby answers.
+_STANDBY = ("25006", "0A000")
 # A paused writer must not hold the row of its position for ever: its successor waits for it.
 IDLE_IN_TRANSACTION_MS = 30_000
 
@@ -141,6 +143,13 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         pool_timeout=CONNECT_S,
         pool_pre_ping=True,  # after a restart of the server the first use of each would fail
     )
+
+    @event.listens_for(engine, "handle_error")
+    def leave_a_standby(context: sa.engine.ExceptionContext) -> None:
+        # After a failover the old server may go on as a standby, which answers but takes no
+        # writes: its connections must not stay in the pool, and it is no record's fault.
+        if getattr(context.original_exception, "sqlstate", None) in _STANDBY:
+            context.is_disconnect = True
 
     @event.listens_for(engine, "after_cursor_execute")
     def count_as_idle(*call: Any) -> None:

@@ -48,18 +48,24 @@ def halve(work: Work, batch: Sequence[LogRecord], bury: Bury, tries: int = 1) ->
 
 def buried_before(log: Log, stage: str, record: LogRecord) -> int:
     """How many records right before this one are dead letters of the stage already."""
-    letters = Partition(records.DEAD, 0)
-    first, after = log.bounds(letters)
-    dead = set()
-    for found in log.read(letters, max(first, after - TAIL), after):
-        with suppress(BadRecord):
-            one = records.decode(found.value, records.Dead)
-            if one.stage == stage and (one.topic, one.partition) == record.source:
-                dead.add(one.offset)
+    _, after = log.bounds(Partition(records.DEAD, 0))
+    dead = buried(log, stage, record.source, max(0, after - TAIL))
     count = 0
     while record.offset - count - 1 in dead:
         count += 1
     return count
+
+
+def buried(log: Log, stage: str, source: Partition, since: int = 0) -> set[int]:
+    """The offsets in that partition that are dead letters of the stage, of the letters from the
+    offset `since` on."""
+    dead = set()
+    for found in log.read(Partition(records.DEAD, 0), since):
+        with suppress(BadRecord):
+            one = records.decode(found.value, records.Dead)
+            if one.stage == stage and (one.topic, one.partition) == source:
+                dead.add(one.offset)
+    return dead
 
 
 def letter(stage: str, record: LogRecord, error: Exception, attempts: int) -> records.Dead:

@@ -54,8 +54,8 @@ class Stage(ABC):
         """New records of the tables: all of them, the first time; none, when only the partitions
         have changed. Called before any record that follows is processed, and only while the
         stage owns partitions. `rewind()` reads again what has been processed so far of the
-        partitions owned now, oldest first: also the records that became dead letters, and bytes
-        that are no record."""
+        partitions owned now, oldest first, without the stage's dead letters. An exception ends
+        the stage."""
         return []
 
     def start(self, partition: Partition, log_id: str) -> int | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
+from stream import poison
 from stream.batch import DEAD_IN_A_ROW, Encoded, Hand, encode
 from stream.errors import DatelineError, PartitionsLost, Unavailable
 from stream.log.contract import Consumer, Follower, Log, LogRecord, Partition, Producer
@@ -205,16 +206,23 @@ class Loop:
 
     def _rewind(self) -> Iterator[LogRecord]:
         for partition, end in sorted(self._done_to.items()):
-            for record in self.log.read(partition, 0, end):
-                self.metrics.beat()  # a look back over a month takes minutes
-                yield record
+            dead = poison.buried(self.log, self.stage.name, partition)
+            for record in self._beating(self.log.read(partition, 0, end)):
+                if record.offset not in dead:
+                    yield record
+
+    def _beating(self, records: Iterator[LogRecord]) -> Iterator[LogRecord]:
+        """Reading a month of records takes minutes, and is no standstill."""
+        for record in records:
+            self.metrics.beat()
+            yield record
 
     def _gained(self, partition: Partition) -> int | None:
         offset = self.stage.start(partition, self.log.log_id(partition.topic))
         if self.stage.restores_from:
             own = Partition(self.stage.restores_from, partition.number)
             at = self.stage.restores_at(partition)
-            self.stage.restore(partition, self.log.read(own, at))
+            self.stage.restore(partition, self._beating(self.log.read(own, at)))
         self._done_to[partition] = self._done_by_group(partition) if offset is None else offset
         self._regained = True
         self._say.info("stage.partition_gained", topic=partition.topic, partition=partition.number)

@@ -43,8 +43,17 @@ class MortalPostgres:
                 process.kill()
         psutil.wait_procs(every, timeout=10)
 
-    def start(self) -> None:
+    def start(self, *, standby: bool = False) -> None:
+        """As a standby it answers, and refuses to write."""
+        if standby:
+            (self._server.pgdata / "standby.signal").touch()
         self._server.ensure_postgres_running()
+
+    def promote(self) -> None:
+        engine = sa.create_engine(self.url)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT pg_promote()")
+        engine.dispose()
 
     def run(self, program: str, *arguments: str) -> None:
         """One of the server's own programs, such as pg_dump."""

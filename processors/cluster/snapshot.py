@@ -79,16 +79,22 @@ def write(folder: Path, head: Head, state: Iterable[tuple[str, object]]) -> Path
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"cluster-{head.partition}-{head.next:020d}.snapshot"
     beside = path.with_suffix(f".{os.getpid()}.new")
-    with beside.open("wb") as file:
-        file.write(MAGIC)
-        checksum = zlib.crc32(MAGIC)
-        checksum = _write(file, kept.encode(head), checksum)
-        for kind, data in state:
-            checksum = _write(file, kind.encode().ljust(KIND) + kept.encode(data), checksum)
-        _write(file, checksum.to_bytes(4, "little"), 0)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    for left in folder.glob(f"cluster-{head.partition}-*.new"):  # of who was killed while writing
+        left.unlink(missing_ok=True)
+    try:
+        with beside.open("wb") as file:
+            file.write(MAGIC)
+            checksum = zlib.crc32(MAGIC)
+            checksum = _write(file, kept.encode(head), checksum)
+            for kind, data in state:
+                checksum = _write(file, kind.encode().ljust(KIND) + kept.encode(data), checksum)
+            _write(file, checksum.to_bytes(4, "little"), 0)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)  # a full disk must not stay full of half a snapshot
+        raise
     for old in list(found(folder, head.partition))[KEPT:]:
         old.unlink(missing_ok=True)
     return path

@@ -76,6 +76,7 @@ stories = sa.Table(
     Column("continues", Text),  # the story before it in a chain, closed when this one began
     *log_position(),
     Index("ix_stories_continues", "continues"),
+    Index("ix_stories_merged_into", "merged_into"),
 )
 events = sa.Table(
     "events",

@@ -141,12 +141,14 @@ class KafkaMember:
                 )
             if found:
                 self._same_topics()
-            self._settle()
+            changed = self._settle()
+            # What came of a partition that went and came back meanwhile stands behind where it now
+            # goes on, and is read again from there.
             batch = [
                 log_record(record)
                 for source in sorted(found)
                 for record in found[source]
-                if Partition(*source) in self._owned
+                if Partition(*source) in self._owned - changed
             ]
             self._quiet = self._quiet and not batch
             if batch or time.monotonic() >= deadline:
@@ -170,7 +172,10 @@ class KafkaMember:
     def seek(self, partition: Partition, offset: int) -> None:
         if partition not in self._owned:
             raise self._not_ours(partition)
-        self._client.seek(kafka_partition(partition), offset)
+        try:
+            self._client.seek(kafka_partition(partition), offset)
+        except ValueError as error:  # it went while this thread worked; the next poll would say so
+            raise self._not_ours(partition) from error
 
     def close(self) -> None:
         if self._closed:
@@ -188,17 +193,21 @@ class KafkaMember:
             f"of group {self._group}; its owner does the batch again"
         )
 
-    def _settle(self) -> None:
-        """Does here, on the caller's thread, what the listener noted."""
+    def _settle(self) -> set[Partition]:
+        """Does here, on the caller's thread, what the listener noted; the partitions that were
+        gained or lost."""
+        changed = set[Partition]()
         while self._changes:
             change = self._changes.popleft()
             self._joining = change.kind == "gone"
             partitions = frozenset(Partition(*p) for p in change.partitions)
+            changed |= partitions
             if change.kind == "gone":
                 self._release(partitions)
             else:
                 self._take(partitions)
                 self._asked, self._quiet = time.monotonic(), True
+        return changed
 
     def _release(self, partitions: frozenset[Partition]) -> None:
         for partition in sorted(partitions & self._owned):

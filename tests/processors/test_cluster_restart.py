@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -226,6 +228,54 @@ def test_a_full_disk_does_not_stop_the_stage(tmp_path: Path) -> None:
     on.process(records(three_stories(1)))
     on.committed({LANE: 3})
     assert len(on.process([record(article(40, "Fair opens"), 3)])) == 1
+
+
+def test_a_disk_that_fills_while_a_snapshot_is_written_keeps_none_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on = stage(tmp_path, snapshot_every=1)
+    on.process(records(three_stories(1)))
+    on.committed({LANE: 3})
+    whole = list(tmp_path.iterdir())
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    on.process([record(article(40, "Fair opens"), 3)])
+    on.committed({LANE: 4})
+    assert list(tmp_path.iterdir()) == whole
+    assert ClusterStage(settings(), tmp_path).start(LANE, "log-1") == 3
+
+
+def test_what_was_killed_while_writing_a_snapshot_leaves_no_file_for_ever(tmp_path: Path) -> None:
+    left = tmp_path / "cluster-0-00000000000000000002.4711.new"
+    left.write_bytes(b"half of it")
+    other = tmp_path / "cluster-1-00000000000000000002.4711.new"  # of the other lane's owner
+    other.write_bytes(b"in work")
+    on = stage(tmp_path, snapshot_every=1)
+    on.process(records(three_stories(1)))
+    on.committed({LANE: 3})
+    assert not left.exists()
+    assert other.exists()
+
+
+def test_a_snapshot_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+    synced = list[list[Path]]()
+
+    def noted(descriptor: int) -> None:
+        synced.append(list(snapshot.found(tmp_path, 0)))
+        assert os.fstat(descriptor).st_size > 0
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    on = stage(tmp_path, snapshot_every=1)
+    on.process(records(three_stories(1)))
+    on.committed({LANE: 3})
+    assert synced == [[]]
 
 
 def test_an_unreadable_snapshot_leaves_the_lane_as_it_was(tmp_path: Path) -> None:

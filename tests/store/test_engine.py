@@ -14,6 +14,7 @@ from store.connection import reading, translated
 from store.engine import open_database
 from store.tables import positions
 from stream.errors import DatelineError, Unavailable, UsageError
+from tests.postgres import MortalPostgres
 
 
 def test_not_a_database(tmp_path: Path) -> None:
@@ -49,6 +50,30 @@ def test_an_unknown_database_or_user_is_a_usage_error(postgres_url: str) -> None
     for wrong in (url.set(database="nobody_made_this"), url.set(username="nobody")):
         with pytest.raises(UsageError, match="refused"):
             open_database(wrong.render_as_string(hide_password=False))
+
+
+def test_a_server_that_became_a_standby_is_waited_for_and_left(
+    mortal_postgres: MortalPostgres,
+) -> None:
+    open_database(mortal_postgres.url, upgrade=True).dispose()
+    mortal_postgres.kill()
+    mortal_postgres.start(standby=True)
+    engine = open_database(mortal_postgres.url)
+    row = {"topic": "t", "partition": 0, "log_id": "x", "next": 0}
+
+    def write() -> None:
+        with translated(), engine.begin() as connection:
+            connection.execute(positions.insert(), row)
+
+    made: list[object] = []
+    sa.event.listen(engine, "connect", lambda connection, _: made.append(connection))
+    with pytest.raises(Unavailable, match="recovery"):
+        write()
+    mortal_postgres.promote()
+    write()
+    # Those of before may lead to the old server for ever, whoever has its address by now.
+    assert len(made) == 1
+    engine.dispose()
 
 
 def test_two_writers_that_read_first_both_get_through(database_url: str) -> None:

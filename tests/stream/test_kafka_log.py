@@ -11,7 +11,7 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from dateline.broker import PackagedBroker
-from stream.errors import LogChanged, Unavailable, UsageError
+from stream.errors import LogChanged, PartitionsLost, Unavailable, UsageError
 from stream.log import kafka_client, kafka_group
 from stream.log.contract import LogRecord, Partition
 from stream.log.kafka import KafkaLog
@@ -234,6 +234,37 @@ def test_a_quiet_member_that_misses_records_connects_anew(
     append(log, name, [b"b"])
     with pytest.raises(Unavailable, match="holds 1 more records; connecting anew"):
         take(member, 1)
+    member.close()
+
+
+def test_what_was_fetched_before_a_partition_went_and_came_back_is_read_again_in_order(
+    log: KafkaLog, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_topic(log, name)
+    append(log, name, [b"a"] * 10)
+    member = log.consumer(name, [name])
+    take(member, 5)  # and nothing is committed
+    same = member._same_topics
+
+    def rebalanced() -> None:  # the client's own thread does it while this one waits for an answer
+        monkeypatch.setattr(member, "_same_topics", same)
+        ours = frozenset([TopicPartition(name, 0)])
+        member._changes += [kafka_group._Change("gone", ours), kafka_group._Change("gained", ours)]
+
+    monkeypatch.setattr(member, "_same_topics", rebalanced)
+    # From the sixth on they came for an owner that is no more; the new one begins at the commit.
+    assert [record.offset for record in take(member, 10)] == list(range(10))
+    member.close()
+
+
+def test_handing_back_what_has_gone_meanwhile_is_told_as_a_loss(log: KafkaLog, name: str) -> None:
+    make_topic(log, name)
+    append(log, name, [b"a"])
+    member = log.consumer(name, [name])
+    take(member, 1)
+    member._client.unsubscribe()  # as a rebalance does on the client's own thread
+    with pytest.raises(PartitionsLost):
+        member.seek(Partition(name, 0), 0)
     member.close()
 
 

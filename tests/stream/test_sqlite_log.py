@@ -90,6 +90,22 @@ def test_a_full_disk_is_unavailable_and_leaves_no_half_flush(tmp_path: Path) -> 
     log.close()
 
 
+def test_a_flush_that_fails_in_the_middle_stores_nothing(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "log.db")
+    make_topic(log, "t")
+    producer = log.producer()
+    producer.send("t", b"one")
+    producer.send("t", ["not bytes"])  # type: ignore[arg-type]
+    with pytest.raises(UsageError):
+        producer.flush()
+    assert log.bounds(ONE) == (0, 0)
+    assert list(log.read(ONE)) == []
+    producer.send("t", b"small")
+    producer.close()
+    assert [record.offset for record in log.read(ONE)] == [0]
+    log.close()
+
+
 def test_a_file_removed_while_in_use_stops_everyone(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path / "log.db")
     make_topic(log, "t")

@@ -9,10 +9,13 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from stream.errors import Unavailable, UsageError
+from stream.log.contract import LogRecord
+from stream.records import Article, encode
 from stream.telemetry import HealthServer, StageMetrics
 from tests.conftest import ROOT
 
@@ -86,6 +89,22 @@ def test_metrics_tell_what_a_stage_did(server: HealthServer) -> None:
         'dateline_stage_batch_seconds_bucket{le="0.5",stage="probe"} 1.0',
     ):
         assert line in body
+
+
+def test_freshness_is_the_event_time_of_the_last_article_done(server: HealthServer) -> None:
+    day = datetime(2018, 6, 12, tzinfo=UTC)
+    values = [
+        encode(
+            Article(id="a", revision="r", title="t", text="", outlet="o.example",
+                    fetched=day + timedelta(days=1), published=day + timedelta(hours=hour))
+        )
+        for hour in (5, 3)
+    ]  # fmt: skip
+    read = [LogRecord("t", 0, n, None, value, {}, day) for n, value in enumerate(values)]
+    StageMetrics("fresh").done(read, 0.1)
+    _, body = get(server, "/metrics")
+    line = next(line for line in body.splitlines() if "_freshness_" in line and '"fresh"' in line)
+    assert float(line.rsplit(" ", 1)[1]) == (day + timedelta(hours=3)).timestamp()
 
 
 def test_a_failed_round_is_told_until_one_goes_well() -> None:

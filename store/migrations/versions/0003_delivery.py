@@ -15,6 +15,7 @@ def upgrade() -> None:
     with op.batch_alter_table("positions") as positions:
         positions.add_column(sa.Column("told", BigInt))
     op.create_index("ix_alert_articles_article_id", "alert_articles", ["article_id"])
+    op.create_index("ix_stories_merged_into", "stories", ["merged_into"])
     op.create_table(
         "schema_reach",
         sa.Column("oldest", sa.Text(), nullable=False),

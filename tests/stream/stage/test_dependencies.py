@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -58,6 +58,35 @@ def test_a_dependency_that_is_away_is_waited_for(log: SqliteLog, error: Dateline
     starts = [what for what, _ in stage.events if what in ("start", "lost")]
     assert starts == ["start", "start", "lost", "lost"] * 4, "joined anew after each failure"
     assert loop.metrics.last_error is None
+
+
+def test_pauses_grow_while_a_dependency_stays_away_and_start_small_again(log: SqliteLog) -> None:
+    class Away(Echo):
+        failures = 5
+
+        def process(self, batch: Sequence[LogRecord]) -> list[Output]:
+            if self.failures:
+                self.failures -= 1
+                raise Unavailable("the database is away")
+            return super().process(batch)
+
+        def committed(self, next_offsets: Mapping[Partition, int]) -> None:
+            super().committed(next_offsets)
+            self.failures = 1  # and once more, later
+            put(log, ["more"]) if len(pauses) < 6 else stop.set()
+
+    class Noting(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout or 0.0)
+            return super().wait(0)
+
+    pauses: list[float] = []
+    stop = Noting()
+    put(log, NAMES)
+    loop = Loop(Away(), log)
+    loop.BACKOFF_S = (1.0, 8.0)
+    loop.run(stop)
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 8.0, 1.0]
 
 
 @pytest.mark.parametrize("error", [LogChanged("made again"), UsageError("wrong file")])

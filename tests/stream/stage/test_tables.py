@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from stream.errors import Unavailable
-from stream.log.contract import Partition
+from stream.log.contract import LogRecord, Partition
 from stream.log.sqlite import SqliteLog
 from stream.records import AlertAck, decode
 from stream.stage import Loop, drain
 from tests.stream.stage.life import NAMES, answers, put, put_table, run
-from tests.stream.stages import Restoring, WithTable
+from tests.stream.stages import IN, Restoring, WithTable
 
 
 def test_tables_are_known_before_the_first_record_and_followed_after(log: SqliteLog) -> None:
@@ -47,6 +49,22 @@ def test_a_look_back_gives_exactly_the_earlier_input(log: SqliteLog) -> None:
     stage = WithTable()  # a new life looks back over what the group has done before
     run(log, stage)
     assert stage.looked_back == [[*NAMES, "other"]]
+
+
+def test_a_look_back_leaves_out_what_became_a_dead_letter(log: SqliteLog) -> None:
+    put(log, NAMES[:2])
+    producer = log.producer()
+    producer.send(IN, b"no record", partition=0)
+    producer.close()
+    put(log, NAMES[2:4])
+    put(log, ["other"], partition=1)
+    stage = WithTable()
+    loop = Loop(stage, log)
+    drain([loop])
+    put_table(log, "e1")
+    drain([loop])
+    assert stage.looked_back[-1] == [*NAMES[:4], "other"]
+    loop.close()
 
 
 def test_a_look_back_ends_where_the_stage_starts(log: SqliteLog) -> None:
@@ -95,6 +113,20 @@ def test_a_stage_that_stands_by_is_not_shown_the_tables(log: SqliteLog) -> None:
     loops[1].step(wait=0.0)
     assert standby.known == ["e1"]
     loops[1].close()
+
+
+def test_restoring_for_long_is_no_standstill(log: SqliteLog) -> None:
+    class Long(Restoring):
+        def restore(self, partition: Partition, outputs: Iterator[LogRecord]) -> None:
+            for _ in outputs:
+                assert loop.metrics.stuck(300) is None
+                loop.metrics.last_round -= 301
+
+    put(log, NAMES)
+    run(log, Restoring())
+    loop = Loop(Long(), log)
+    loop.step(wait=0.0)
+    loop.close()
 
 
 def test_restoring_gets_the_stage_s_own_outputs(log: SqliteLog) -> None:
