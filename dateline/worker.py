@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -32,6 +33,9 @@ class Worker:
     name: str
     work: Callable[[threading.Event], None]
     loop: Loop | None = None
+    stuck: Callable[[float], str | None] | None = (
+        None  # as `Loop.metrics.stuck`, where there is none
+    )
     error: BaseException | None = None
     waits: Callable[[], str | None] | None = None  # what for, where that is not the loop's to say
     thread: threading.Thread = field(init=False)
@@ -51,7 +55,8 @@ class Worker:
         """Why this worker is not getting on; None = it is."""
         if self.error is not None:
             return f"{self.name}: {self.error}"
-        if self.loop is not None and (why := self.loop.metrics.stuck(STUCK_AFTER_S)):
+        stuck = self.stuck if self.loop is None else self.loop.metrics.stuck
+        if stuck is not None and (why := stuck(STUCK_AFTER_S)):
             return f"{self.name}: {why}"
         return None
 
@@ -74,7 +79,8 @@ def make_worker(name: str, settings: Settings) -> Worker:
         from sinks.alerts.deliver import Deliverer
 
         engine = app.open_engine(settings)
-        return Worker(name, Deliverer(engine, settings.alerts).run, waits=answers(engine))
+        deliverer = Deliverer(engine, settings.alerts)
+        return Worker(name, deliverer.run, stuck=deliverer.stuck, waits=answers(engine))
     if name == "desk":
         return Worker(
             name, lambda stop: _run_desk(settings, stop), waits=answers(app.open_engine(settings))
@@ -137,7 +143,10 @@ def _ingest(settings: Settings) -> Worker:
         app.disk_floor(settings),
     )
 
+    pulse = EventLoopPulse()
+
     async def main(stop: threading.Event) -> None:
+        pulse.begin()
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         threading.Thread(
@@ -145,7 +154,28 @@ def _ingest(settings: Settings) -> Worker:
         ).start()
         await poller.run(ended)
 
-    return Worker("ingest", lambda stop: asyncio.run(main(stop)), waits=poller.problem)
+    return Worker(
+        "ingest", lambda stop: asyncio.run(main(stop)), stuck=pulse.stuck, waits=poller.problem
+    )
+
+
+class EventLoopPulse:
+    """Whether an event loop goes round. What its tasks wait for has time limits of its own; what
+    would stop all of them is a call that does not come back to the loop."""
+
+    EVERY_S = 1.0
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def begin(self) -> None:
+        """Called on the loop."""
+        self._last = time.monotonic()
+        asyncio.get_running_loop().call_later(self.EVERY_S, self.begin)
+
+    def stuck(self, after_s: float) -> str | None:
+        stood = time.monotonic() - self._last
+        return f"its event loop has stood still for {stood:.0f} s" if stood > after_s else None
 
 
 def _run_desk(settings: Settings, stop: threading.Event) -> None:

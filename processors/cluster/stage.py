@@ -26,9 +26,9 @@ RULES = 8
 
 # Writing an open article takes about 30 µs of processor time, and twice that or more until it is on
 # the disk. A snapshot waits until this part of the open ones is new, so that it adds .15 ms of
-# processor time to each however many are open, but no longer than until so many are new: a restart
-# reads them again, which takes about 1 ms each.
-SNAPSHOT_SHARE, SNAPSHOT_AT_LATEST = 5, 20_000
+# processor time to each however many are open, but no longer than the settings say: a restart reads
+# what is new again, which takes about 1 ms each.
+SNAPSHOT_SHARE = 5
 
 # From so many open articles on they lie in the snapshot until they are asked for, and a process
 # holds what was asked for since the last one. Among fewer nearly all are asked for again soon.
@@ -176,7 +176,7 @@ class ClusterStage(Stage):
             if partition.number in self._lanes:
                 self._durable[partition.number] = offset
                 held = len(self._lanes[partition.number].known)
-                share = min(held // SNAPSHOT_SHARE, SNAPSHOT_AT_LATEST)
+                share = min(held // SNAPSHOT_SHARE, self._settings.snapshot_at_latest)
                 every = max(self._settings.snapshot_every, share)
                 if offset - self._saved[partition.number] >= every:
                     self._ask_placed(partition.number)

@@ -8,6 +8,7 @@ deadline: by an idempotent channel; otherwise it may have arrived, and is marked
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -55,6 +56,7 @@ class Deliverer:
             settings.operator_patience,
         )
         self._say = structlog.get_logger("dateline.deliver")
+        self._at_work: dict[str, float] = {}  # job -> since when it does one thing
 
     def run(self, stop: threading.Event) -> None:
         """A thread for each channel and one that looks for trouble with feeds. An error that
@@ -62,14 +64,16 @@ class Deliverer:
         ended = threading.Event()
         errors: list[BaseException] = []
 
-        def work(do: Callable[[], int], pause: float) -> None:
+        def work(name: str, do: Callable[[], int], pause: float) -> None:
             try:
                 while not (stop.is_set() or ended.is_set()):
+                    self._at_work[name] = time.monotonic()
                     try:
                         done = do()
                     except Unavailable as error:
                         self._say.warning("deliver.waiting", error=str(error))
                         done = 0
+                    self._at_work.pop(name, None)
                     if not done:
                         stop.wait(pause)
             except BaseException as error:
@@ -82,7 +86,7 @@ class Deliverer:
         ]
         jobs.append(("operators", self.look, self._settings.operator_every))
         threads = [
-            threading.Thread(target=work, args=(do, pause), name=f"deliver-{name}")
+            threading.Thread(target=work, args=(name, do, pause), name=f"deliver-{name}")
             for name, do, pause in jobs
         ]
         for thread in threads:
@@ -92,6 +96,15 @@ class Deliverer:
         self._engine.dispose()
         if errors:
             raise errors[0]
+
+    def stuck(self, after_s: float) -> str | None:
+        """Which job does not come to the end of what it does, None = all get on. Sending has a
+        deadline; whoever is far beyond it will not come back."""
+        now = time.monotonic()
+        for name, since in list(self._at_work.items()):
+            if now - since > after_s:
+                return f"{name} has been at one thing for {now - since:.0f} s"
+        return None
 
     def step(self) -> int:
         """One round over all channels; how many messages it tried to send."""
@@ -104,6 +117,8 @@ class Deliverer:
     def _deliver(self, channel: Channel) -> int:
         outbox = Outbox(self._engine, channel.name)
         for count in range(AT_ONCE):
+            if channel.name in self._at_work:
+                self._at_work[channel.name] = time.monotonic()
             now = self._clock()
             until = now + timedelta(seconds=self._settings.deadline + MARGIN_S)
             settle = timedelta(seconds=self._settings.settle)

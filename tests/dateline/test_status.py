@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import threading
@@ -21,7 +22,7 @@ from dateline import app, cli, pulse, supervisor
 from dateline.commands import operate
 from dateline.config import Settings, load
 from dateline.status import status
-from dateline.worker import Worker, answers
+from dateline.worker import EventLoopPulse, Worker, make_worker
 from store.engine import open_database
 from store.tables import pulses
 from stream.errors import Unavailable
@@ -204,15 +205,46 @@ def test_waiting_for_what_is_away_is_no_death(log: SqliteLog) -> None:
     loop.close()
 
 
+def test_a_poller_whose_event_loop_stands_still_is_dead() -> None:
+    ticks = EventLoopPulse()
+    ticks.EVERY_S = 0.01
+    worker = Worker("ingest", lambda _: None, stuck=ticks.stuck)
+
+    async def go() -> str | None:
+        ticks.begin()
+        ticks._last -= 3600  # as after a call that did not come back
+        stood = worker.problem()
+        for _ in range(1000):
+            await asyncio.sleep(0.01)
+            if worker.problem() is None:  # and now it goes round again
+                return stood
+        return "it stayed dead"
+
+    assert asyncio.run(go()) == "ingest: its event loop has stood still for 3600 s"
+
+
+@pytest.mark.parametrize("name", ["ingest", "deliver"])
+def test_liveness_watches_stages_without_partitions_too(settings: Settings, name: str) -> None:
+    worker = make_worker(name, settings)
+    assert worker.stuck is not None
+    assert worker.problem() is None
+
+
 # -- the process -----------------------------------------------------------------------------------
 
 
 def test_ready_only_while_the_database_answers(settings: Settings, engine: sa.Engine) -> None:
-    check = answers(engine)
-    assert check() is None
+    workers = [make_worker(name, settings) for name in ("database", "deliver", "desk")]
+    for worker in workers:
+        if worker.loop is not None:
+            worker.loop.step(0.0)
+        assert worker.waiting_for() is None
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE positions RENAME TO gone")
-    assert "does not have the expected tables" in str(check())
+    for worker in workers:
+        assert "does not have the expected tables" in str(worker.waiting_for())
+        if worker.loop is not None:
+            worker.loop.close()
 
 
 def test_a_running_process_says_so_and_its_last_word_is_kept(

@@ -38,8 +38,8 @@ def test_stories_that_sleep_in_a_snapshot_go_on_as_if_they_had_not(
     expected = [encode(one) for one in placed(stage(), given)]
     # One that never restarts and lets go of all after each snapshot ...
     monkeypatch.setattr(stages, "LIE_DOWN_FROM", 0)
-    monkeypatch.setattr(stages, "SNAPSHOT_AT_LATEST", 1)
-    on, found = stage(tmp_path / "one", snapshot_every=1), list[bytes]()
+    every = {"snapshot_every": 1, "snapshot_at_latest": 1}
+    on, found = stage(tmp_path / "one", **every), list[bytes]()
     for at, one in enumerate(given):
         found += [encode(made) for made in placed(on, [one])]
         on.committed({LANE: at + 1})
@@ -47,7 +47,7 @@ def test_stories_that_sleep_in_a_snapshot_go_on_as_if_they_had_not(
     # ... and one that starts anew each time, and writes what it never asked for again.
     found.clear()
     for at, one in enumerate(given):
-        on = stage(tmp_path / "other", snapshot_every=1)
+        on = stage(tmp_path / "other", **every)
         found += [encode(made) for made in placed(on, [one])]
         on.committed({LANE: at + 1})
     assert found == expected
@@ -81,3 +81,11 @@ def test_the_more_articles_are_open_the_more_must_be_new_for_a_snapshot(
     steps = [after - before for before, after in pairwise(written)]
     assert written[:3] == [4, 8, 12]
     assert steps[-1] >= written[-1] // SNAPSHOT_SHARE > 4
+    # ... but no longer than the operator would wait at a restart.
+    written.clear()
+    on = stage(tmp_path, snapshot_every=4, snapshot_at_latest=6)
+    for number in range(120, 160):
+        on.process([record(article(number, f"Headline number {number} of many"), number)])
+        on.committed({LANE: number + 1})
+    assert [after - before for before, after in pairwise(written)] == [6] * (len(written) - 1)
+    assert len(written) > 2

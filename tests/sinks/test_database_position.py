@@ -11,14 +11,18 @@ import sqlalchemy as sa
 from sinks.alerts.policy import AlertPolicy
 from sinks.database.stage import DatabaseSink
 from store.compare import derived_rows
+from store.tables import positions
 from stream.errors import LogChanged, PartitionsLost
 from stream.log.contract import topics
 from stream.log.sqlite import SqliteLog
 from tests.sinks.world import LANE, OUTLETS, Feed, matched, view
 
 
-def test_a_paused_owner_that_wakes_changes_nothing(engine: sa.Engine) -> None:
+@pytest.mark.parametrize("before", [0, 1], ids=["first batch", "later batch"])
+def test_a_paused_owner_that_wakes_changes_nothing(engine: sa.Engine, before: int) -> None:
     one, two = Feed(engine), DatabaseSink(engine, AlertPolicy(), OUTLETS)
+    for n in range(before):
+        one(matched(f"earlier{n}"))
     batch = one.made(matched("a"), matched("b"))
     one.sink.start(LANE, "log-1")
     two.start(LANE, "log-1")
@@ -27,7 +31,20 @@ def test_a_paused_owner_that_wakes_changes_nothing(engine: sa.Engine) -> None:
     with pytest.raises(PartitionsLost, match="another process"):
         one.sink.process(batch)
     assert derived_rows(engine) == stored
-    assert one.sink.start(LANE, "log-1") == 2, "it joins again where the other is"
+    assert one.sink.start(LANE, "log-1") == before + 2, "it joins again where the other is"
+
+
+def test_an_owner_from_before_the_database_went_to_another_log_changes_nothing(
+    engine: sa.Engine,
+) -> None:
+    feed = Feed(engine)
+    feed(matched("a"))
+    with engine.begin() as connection:
+        connection.execute(positions.update().values(log_id="log-2"))
+    stored = derived_rows(engine)
+    with pytest.raises(PartitionsLost, match="another process"):
+        feed.sink.process(feed.made(matched("b")))
+    assert derived_rows(engine) == stored
 
 
 def test_an_owner_that_has_lost_its_partition_writes_nothing(feed: Feed) -> None:
@@ -63,10 +80,12 @@ def test_only_one_of_many_stores_a_batch(engine: sa.Engine) -> None:
 
 
 def test_records_below_the_position_are_passed_over(feed: Feed, engine: sa.Engine) -> None:
-    batch = feed(matched("a"), matched("b"))
+    first, *_ = feed(matched("a"), matched("b"))
     stored = derived_rows(engine)
-    feed.sink.process(batch)
+    feed.sink.process([first])
     assert derived_rows(engine) == stored
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(positions.c.next)).scalar() == 2, "nor goes it back"
 
 
 def test_a_recreated_or_shortened_log_stops_the_stage(engine: sa.Engine, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from sinks.database.rows import upsert
 from store import tables
 from store.compare import derived_rows
 from store.engine import open_database
@@ -205,6 +206,27 @@ def test_definitions_answers_and_dead_letters(feed: Feed, engine: sa.Engine) -> 
     assert fates == {
         ("database", "stored", "joined a story"): 1, ("match", "dead", "ValueError"): 1
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lane", "offset", "written"), [(0, 4, False), (0, 5, True), (0, 6, True), (1, 9, False)]
+)
+def test_a_row_is_replaced_by_later_positions_and_by_live_news_only(
+    engine: sa.Engine, lane: int, offset: int, written: bool
+) -> None:
+    row = {"id": "s", "label": "before", "state": "open", "lane": 0, "log_offset": 5}
+    with engine.begin() as connection:
+        upsert(connection, tables.stories, [row], by_position=True)
+        other = row | {"label": "after", "lane": lane, "log_offset": offset}
+        upsert(connection, tables.stories, [other], by_position=True)
+        (label,) = connection.execute(sa.select(tables.stories.c.label)).scalars()
+        assert label == ("after" if written else "before")
+        backfill = row | {"id": "b", "lane": 1}
+        upsert(connection, tables.stories, [backfill], by_position=True)
+        live = backfill | {"lane": 0, "log_offset": 0, "label": "live"}
+        upsert(connection, tables.stories, [live], by_position=True)
+        labels = sa.select(tables.stories.c.label).where(tables.stories.c.id == "b")
+        assert connection.execute(labels).scalar() == "live"
 
 
 def test_a_batch_costs_a_handful_of_statements(feed: Feed, engine: sa.Engine) -> None:

@@ -76,6 +76,23 @@ def test_a_server_that_became_a_standby_is_waited_for_and_left(
     engine.dispose()
 
 
+def test_a_server_is_told_to_end_what_is_paused_and_the_operator_has_the_last_word(
+    postgres_url: str,
+) -> None:
+    def told(url: str) -> tuple[str, ...]:
+        engine = open_database(url)
+        with reading(engine) as connection:
+            names = ("idle_in_transaction_session_timeout", "statement_timeout")
+            found = tuple(str(connection.exec_driver_sql(f"SHOW {n}").scalar()) for n in names)
+        engine.dispose()
+        return found
+
+    open_database(postgres_url, upgrade=True).dispose()
+    assert told(postgres_url) == ("30s", "1min")
+    own = sa.make_url(postgres_url).update_query_dict({"options": "-c statement_timeout=5000"})
+    assert told(own.render_as_string(hide_password=False)) == ("30s", "5s")
+
+
 def test_two_writers_that_read_first_both_get_through(database_url: str) -> None:
     engine = open_database(database_url, upgrade=True)
     with engine.begin() as connection:

@@ -186,6 +186,29 @@ def test_everything_goes_on_after_the_broker_was_killed(
     log.close()
 
 
+def test_a_producer_that_failed_is_usable_again_and_appends_once(
+    durable_broker: DurableBroker, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("kafka_client", "kafka_send"):
+        monkeypatch.setattr(f"stream.log.{module}.ANSWER_S", 2.0)
+    monkeypatch.setattr("stream.log.kafka_send.DELIVERY_S", 3.0)
+    log = KafkaLog(durable_broker.bootstrap, session_s=SESSION_S)
+    make_topic(log, name)
+    producer = log.producer()
+    producer.send(name, b"before")
+    producer.flush()
+    durable_broker.stop()
+    producer.send(name, b"lost")
+    with pytest.raises(Unavailable):
+        producer.flush()
+    durable_broker.start()
+    producer.send(name, b"after")
+    producer.flush()
+    assert [record.value for record in log.read(Partition(name, 0))] == [b"before", b"after"]
+    producer.close()
+    log.close()
+
+
 @pytest.mark.skipif(NAMED is not None, reason="needs a broker that it may kill")
 def test_a_broker_that_is_gone_is_noticed_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_client, "CONNECT_S", 0.5)
