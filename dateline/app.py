@@ -21,8 +21,8 @@ STAGES = ("ingest", "embed", "cluster", "match", "database", "deliver", "desk")
 PROCESSES = (("ingest",), ("embed",), ("cluster", "match", "database", "deliver"), ("desk",))
 
 
-def open_log(settings: Settings) -> Log:
-    """The log that the configuration names."""
+def open_log(settings: Settings, *, make: bool = False) -> Log:
+    """The log that the configuration names. Only `make` makes the file of an embedded one."""
     url = settings.log.url
     if url.startswith("kafka://"):
         from stream.log.kafka import KafkaLog
@@ -43,7 +43,12 @@ def open_log(settings: Settings) -> Log:
         raise UsageError(f"log.url: expected a path or kafka://host:port, got {url!r}; set log.url")
     from stream.log.sqlite import SqliteLog
 
-    return SqliteLog(url.removeprefix("sqlite:///"))
+    path = Path(url.removeprefix("sqlite:///"))
+    if not make and not path.exists():
+        raise UsageError(
+            f"there is no log file {path}; `dateline run` makes one, or name another with --log"
+        )
+    return SqliteLog(path)
 
 
 def _text(path: Path | None) -> str | None:
@@ -70,7 +75,7 @@ def prepare(settings: Settings) -> None:
     """What the one-host default does for itself; elsewhere an operator runs the two commands."""
     if settings.embedded:
         open_engine(settings, upgrade=True).dispose()
-        log = open_log(settings)
+        log = open_log(settings, make=True)
         log.create_topics(topics(settings.log.article_partitions))
         log.close()
 

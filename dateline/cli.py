@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -68,6 +69,10 @@ def main() -> None:
     """Run the program; a DatelineError becomes one sentence on standard error."""
     from stream.errors import DatelineError, UsageError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Headlines come from anywhere: a letter that the terminal lacks becomes a "?".
+            stream.reconfigure(errors="replace")
     try:
         app()
     except UsageError as error:
@@ -76,11 +81,10 @@ def main() -> None:
     except DatelineError as error:
         _say(error)
         sys.exit(1)
-    except BrokenPipeError:
-        # `dateline … | head`: the reader has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:  # such as a full disk under what standard output was sent to
+        _say(f"{error.strerror}: {error.filename}" if error.filename else error)
+        sys.exit(1)
 
 
-def _say(error: Exception) -> None:
+def _say(error: object) -> None:
     typer.echo(f"dateline: {error}", err=True)

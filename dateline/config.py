@@ -134,7 +134,7 @@ def load(
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise UsageError("; ".join(_sentences(error))) from None
+        raise UsageError("; ".join(_sentences(error, environ))) from None
 
 
 def _from_file(path: Path | None) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
             raise UsageError(f"{key} is a section, but a single value was given for it")
         values = inner
     # Lists and tables may be given in TOML notation, where a plain string would not do.
-    if isinstance(value, str) and value[:1] in "[{":
+    if isinstance(value, str) and value.startswith(("[", "{")):
         try:
             value = tomllib.loads(f"x = {value}")["x"]
         except tomllib.TOMLDecodeError as error:
@@ -187,13 +187,18 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
     values[path[-1]] = value
 
 
-def _sentences(error: ValidationError) -> Iterator[str]:
+def _sentences(error: ValidationError, environ: Mapping[str, str]) -> Iterator[str]:
     for problem in error.errors():
         where = ".".join(str(part) for part in problem["loc"])
+        name = PREFIX + where.upper().replace(".", "__")
         if problem["type"] == "extra_forbidden":
-            nearest = difflib.get_close_matches(where, list(_keys(Settings)), n=1, cutoff=0.5)
+            keys = [key for key in _keys(Settings) if key.count(".") == where.count(".")]
+            nearest = difflib.get_close_matches(where, keys, n=1, cutoff=0.5)
             hint = f"; did you mean {nearest[0]}?" if nearest else ""
-            yield f"unknown setting {where}{hint}"
+            source = f" (the environment has {name})" if name in environ else ""
+            yield f"unknown setting {where}{source}{hint}"
+        elif problem["type"] == "model_type":
+            yield f"{where} is a section, got {problem['input']!r} for it; name a key of it"
         else:
             came = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r}"
             yield f"setting {where}: {problem['msg'][:1].lower()}{problem['msg'][1:]}{came}"

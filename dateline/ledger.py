@@ -34,11 +34,11 @@ def rebuild(settings: Settings, into: str) -> int:
     """Write all derived rows of `into`, an empty database, from the log; records read."""
     from store.engine import open_database
 
+    log = app.open_log(settings)  # before a database is made for it
     engine = open_database(into, upgrade=True)
     with reading(engine) as connection:
         if connection.execute(sa.select(sa.func.count()).select_from(tables.positions)).scalar():
             raise UsageError(f"{into} is not empty; name a new file or an empty database")
-    log = app.open_log(settings)
     # A group of its own: the running pipeline keeps its positions.
     sink = app.database_sink(engine, settings, log, deliver=False)
     limit = settings.stages.dead_in_a_row

@@ -21,6 +21,10 @@ from stream.records import Considered, Decision, Example
 Row = dict[str, Any]
 
 
+class NotStored(UsageError):
+    """No stored article is called that."""
+
+
 def rows(settings: Settings, query: str, **values: Any) -> list[Row]:
     """The rows of one SQL query over the views, typed alike on both databases."""
     engine = open_engine(settings)
@@ -43,12 +47,21 @@ def event(settings: Settings, event_id: str) -> Row:
         raise UsageError(f"no event {event_id!r} is registered here; registered: {known}")
     articles = rows(
         settings,
-        "SELECT m.article_id, m.ref, m.probability, a.published, a.outlet, a.title, a.url"
+        "SELECT m.article_id, m.ref, m.probability, m.verdict,"
+        " a.published, a.outlet, a.title, a.url"
         " FROM v_matches m JOIN v_articles a ON a.article_id = m.article_id"
         " WHERE m.event_id = :id AND m.matched ORDER BY a.published, m.article_id",
         id=event_id,
     )
-    return {**found[0], "articles": articles}
+    engine = open_engine(settings)
+    try:
+        with reading(engine) as connection:
+            definition = connection.execute(
+                sa.select(tables.events.c.definition).where(tables.events.c.id == event_id)
+            ).scalar_one()
+    finally:
+        engine.dispose()
+    return {**found[0], "definition": definition, "articles": articles}
 
 
 def article(settings: Settings, key: str) -> Row:
@@ -66,7 +79,7 @@ def article(settings: Settings, key: str) -> Row:
     finally:
         engine.dispose()
     if found is None:
-        raise UsageError(
+        raise NotStored(
             f"no stored article has the id, ref or URL {key!r}; look it up with "
             "`dateline events show EVENT` or on the desk"
         )
@@ -78,7 +91,7 @@ def decision(settings: Settings, event_id: str, key: str) -> tuple[Decision, Row
     from dateline.explain import Explainer
 
     found = article(settings, key)
-    event(settings, event_id)
+    removed = event(settings, event_id)["removed"]
     stored = rows(
         settings,
         "SELECT reasons FROM v_matches WHERE event_id = :event AND article_id = :article",
@@ -89,6 +102,8 @@ def decision(settings: Settings, event_id: str, key: str) -> tuple[Decision, Row
         reasons = stored[0]["reasons"]
         reasons = json.loads(reasons) if isinstance(reasons, str) else reasons
         return msgspec.convert(reasons, Decision), found
+    if removed:
+        raise UsageError(f"{event_id} was removed, and nothing is stored of it about this article")
     engine = open_engine(settings)
     try:
         decisions = Explainer(settings, engine).stored(found, sentences=True)
@@ -162,7 +177,7 @@ def example(settings: Settings) -> Callable[[str], Example | None]:
     def find(url: str) -> Example | None:
         try:
             row = article(settings, url)
-        except UsageError:
+        except NotStored:
             return None
         return Example(
             title=row["title"], text=row["text"], published=row["published"], lang=row["lang"]

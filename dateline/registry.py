@@ -10,6 +10,7 @@ import msgspec
 
 from processors.match.definition import Lookup, load_directory, load_file, same_content
 from stream import records
+from stream.errors import UsageError
 from stream.log.contract import Log, Partition, Producer
 from stream.records import Definition
 
@@ -67,18 +68,16 @@ def apply(log: Log, definitions: Sequence[Definition], *, prune: bool = False) -
     return done
 
 
-def apply_path(
-    log: Log, path: Path, *, prune: bool = False, lookup: Lookup | None = None
-) -> Applied:
-    """`apply` for all definition files of a folder, or for one file.
-
-    `lookup` finds the stored article of an example that is given by URL.
-    """
-    return apply(log, load(path, lookup), prune=prune)
+def apply_path(log: Log, path: Path, *, prune: bool = False) -> Applied:
+    """`apply` for all definition files of a folder, or for one file."""
+    return apply(log, load(path), prune=prune)
 
 
 def load(path: Path, lookup: Lookup | None = None) -> list[Definition]:
-    """The definitions of a folder or of one file."""
+    """The definitions of a folder or of one file. `lookup` finds the stored article of an example
+    that is given by URL."""
+    if not path.exists():
+        raise UsageError(f"there is no {path}; name a folder of event definitions, or one file")
     if path.is_dir():
         return load_directory(path, lookup)
     return [load_file(path, lookup)]

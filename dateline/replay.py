@@ -65,13 +65,14 @@ def replay(settings: Settings, file: Path, events: Path | None) -> Replayed:
     configure_logs("warning" if settings.telemetry.level == "info" else settings.telemetry.level)
     if not file.is_file():  # before a database is made for it
         raise UsageError(f"cannot read the archive {file}: it is not a file")
+    definitions = registry.load(events) if events is not None else []
     if not settings.embedded:
         app.open_log(settings).close()
     app.prepare(settings)
     log, engine = app.open_log(settings), app.open_engine(settings)
     try:
-        if events is not None:
-            registry.apply_path(log, events)
+        if definitions:
+            registry.apply(log, definitions)
         limit = settings.stages.dead_in_a_row
         runs = offsets.running(settings, "embed")
         loops = [

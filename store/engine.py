@@ -7,6 +7,7 @@ however long it is willing to wait. Whoever only reads uses `store.connection.re
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from pathlib import Path
@@ -38,11 +39,20 @@ IDLE_IN_TRANSACTION_MS = 30_000
 def open_database(url: str | Path, *, upgrade: bool = False) -> sa.Engine:
     """The engine for a URL or the path of an SQLite file, with a schema of this release.
 
-    `upgrade` creates or migrates the schema first. Raises UsageError when the URL, the password,
-    the file or the schema is not right, Unavailable when the server does not answer.
+    `upgrade` creates or migrates the schema first; without it no file is made. Raises UsageError
+    when the URL, the password, the file or the schema is not right, Unavailable when the server
+    does not answer.
     """
     parsed = _parse(url)
-    engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed)
+    if parsed.get_backend_name() == "sqlite":
+        if not upgrade and not os.path.exists(parsed.database or ""):
+            raise UsageError(
+                f"there is no database file {parsed.database}; `dateline run` and `dateline db "
+                "upgrade` make one, or name another with --db"
+            )
+        engine = _sqlite(parsed)
+    else:
+        engine = _postgresql(parsed)
     try:
         with translated(describe(engine)), reading(engine) as connection:
             connection.execute(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Annotated
+
 import typer
 from rich.markup import escape
 
 from dateline.commands.shared import (
+    NOTED,
+    By,
     Db,
     Json,
     LogUrl,
@@ -14,9 +19,11 @@ from dateline.commands.shared import (
     print_rows,
     print_table,
     settings,
+    shown,
 )
 
 app = typer.Typer(no_args_is_help=True)
+Alert = Annotated[str, typer.Argument(help="As `dateline alerts list` names it.")]
 
 
 @app.command("list")
@@ -27,12 +34,10 @@ def list_(db: Db = None, json: Json = False) -> None:
     print_rows(
         lookup.alerts(settings(db)),
         {
-            "alert": "alert_id",
             "updated": "updated_at",
-            "articles": "articles",
-            "independent": "independent_sources",
-            "headline": "headline",
-            "what is new": "what_is_new",
+            "headline, what is new, alert": lambda r: "\n".join(
+                filter(None, (r["headline"], r["what_is_new"], r["alert_id"]))
+            ),
         },
         "No alerts yet.",
         json=json,
@@ -40,7 +45,7 @@ def list_(db: Db = None, json: Json = False) -> None:
 
 
 @app.command()
-def show(alert: str, db: Db = None, json: Json = False) -> None:
+def show(alert: Alert, db: Db = None, json: Json = False) -> None:
     """One alert with its articles and deliveries."""
     from dateline import lookup
 
@@ -48,37 +53,39 @@ def show(alert: str, db: Db = None, json: Json = False) -> None:
     if json:
         print_json(found)
         return
-    console().print(f"[b]{escape(found['headline'])}[/b]\n{escape(found['what_is_new'])}")
+    console().print(
+        f"[b]{escape(found['headline'])}[/b]\n{escape(found['what_is_new'] or '')}\n"
+        f"{escape(found['event_id'])}, {found['state']}, {found['articles']} articles from "
+        f"{found['independent_sources']} independent sources, updated {shown(found['updated_at'])}"
+    )
     print_table(
-        ("published", "outlet", "title", "url"),
-        [(a["published"], a["outlet"], a["title"], a["url"]) for a in found["covered"]],
+        ("article", "published", "outlet, title, address"),
+        [
+            (a["article_id"], a["published"], f"{a['outlet']}\n{a['title']}\n{a['url'] or ''}")
+            for a in found["covered"]
+        ],
         "It covers no articles.",
     )
     print_table(
-        ("channel", "state", "attempts", "last error"),
-        [(d["channel"], d["state"], d["attempts"], d["last_error"]) for d in found["deliveries"]],
+        ("channel", "message", "state", "at", "attempts", "last error"),
+        [
+            (d["channel"], d["sequence"], d["state"], d["at"], d["attempts"], d["last_error"])
+            for d in found["deliveries"]
+        ],
         "It was delivered nowhere.",
     )
 
 
 @app.command()
-def ack(alert: str, by: str = "", db: Db = None, log: LogUrl = None) -> None:
+def ack(alert: Alert, by: By = None, db: Db = None, log: LogUrl = None) -> None:
     """Take note of an alert; it stays listed as acknowledged."""
-    from datetime import UTC, datetime
-
-    from dateline import app as program
-    from dateline import lookup
-    from stream import records
+    from dateline import answers, lookup
+    from stream.records import AlertAck
 
     config = settings(db, log)
     lookup.alert(config, alert)  # says so when there is none
-    opened = program.open_log(config)
-    producer = opened.producer()
-    answer = records.AlertAck(alert_id=alert, at=datetime.now(UTC), by=by or None)
-    producer.send(records.VERDICTS, records.encode(answer), key=alert.encode(), partition=0)
-    producer.close()
-    opened.close()
-    console().print("Noted; the database follows while the pipeline runs.")
+    answers.give(config, AlertAck(alert_id=alert, at=datetime.now(UTC), by=by))
+    console().print(NOTED)
 
 
 @app.command()

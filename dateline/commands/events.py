@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +13,8 @@ from rich.markup import escape
 
 from dateline.commands.shared import (
     NO_EVENTS,
+    NOTED,
+    By,
     Db,
     Json,
     LogUrl,
@@ -21,6 +26,14 @@ from dateline.commands.shared import (
 )
 
 app = typer.Typer(no_args_is_help=True)
+Event = Annotated[str, typer.Argument(help="As `dateline events list` names it.")]
+Article = Annotated[str, typer.Argument(help="Its id, ref or URL.")]
+
+
+class Said(StrEnum):
+    right = "right"
+    wrong = "wrong"
+    other = "other"
 
 
 @app.command()
@@ -38,10 +51,11 @@ def apply(
     from dateline import lookup, registry
 
     config = settings(db, log)
+    definitions = registry.load(directory, lookup.example(config))
     program.prepare(config)
     opened = program.open_log(config)
     try:
-        done = registry.apply_path(opened, directory, prune=prune, lookup=lookup.example(config))
+        done = registry.apply(opened, definitions, prune=prune)
     finally:
         opened.close()
     if json:
@@ -65,9 +79,10 @@ def list_(db: Db = None, json: Json = False) -> None:
             "event": "event_id",
             "title": "title",
             "version": "version",
-            "window": lambda r: f"{r['starts'] or '…'} – {r['ends'] or '…'}",
+            "window": lambda r: f"{r['starts'] or '…'} –\n{r['ends'] or '…'}",
             "matches": "matches",
             "last match": "last_match",
+            "removed": lambda r: "removed" if r["removed"] else "",
         },
         NO_EVENTS,
         json=json,
@@ -75,7 +90,7 @@ def list_(db: Db = None, json: Json = False) -> None:
 
 
 @app.command()
-def show(event: str, db: Db = None, json: Json = False) -> None:
+def show(event: Event, db: Db = None, json: Json = False) -> None:
     """One event: its definition and the articles that matched."""
     from dateline import lookup
 
@@ -83,18 +98,25 @@ def show(event: str, db: Db = None, json: Json = False) -> None:
     if json:
         print_json(found)
         return
-    console().print(f"[b]{escape(found['title'])}[/b]  {found['event_id']}@{found['version']}")
+    removed = ", removed" if found["removed"] else ""
+    console().print(
+        f"[b]{escape(found['title'])}[/b]  {found['event_id']}@{found['version']}{removed}\n"
+        f"{escape(found['definition'].get('description') or '')}"
+    )
     print_table(
-        ("article", "published", "probability", "outlet", "title"),
+        ("article", "published", "probability", "verdict", "outlet, title"),
         [
-            (_short(m), m["published"], f"{m['probability']:.2f}", m["outlet"], m["title"])
+            (
+                *(_short(m), m["published"], f"{m['probability']:.2f}", m["verdict"]),
+                f"{m['outlet']}\n{m['title']}",
+            )
             for m in found["articles"]
         ],
         "Nothing has matched yet.",
     )  # fmt: skip
 
 
-def _short(match: dict[str, Any]) -> str:
+def _short(match: Mapping[str, Any]) -> str:
     """The id of its own archive, where it is one that a person can type."""
     ref, own = str(match["ref"] or ""), str(match["article_id"])
     return ref if 0 < len(ref) <= len(own) else own
@@ -102,8 +124,8 @@ def _short(match: dict[str, Any]) -> str:
 
 @app.command()
 def explain(
-    event: str,
-    article: Annotated[str, typer.Argument(help="Article id, ref or URL.")],
+    event: Event,
+    article: Article,
     db: Db = None,
     json: Json = False,
 ) -> None:
@@ -121,13 +143,55 @@ def explain(
     verdict = "is about" if decision.matched else "is not about"
     title = found["title"] or found["text"][:80]
     console().print(f"[b]{escape(title)}[/b]")
-    console().print(f"{verdict} [b]{escape(event)}[/b]: probability {decision.probability:.2f}")
-    for line in lines(decision):
+    mark = "" if decision.calibrated else ", uncalibrated"
+    console().print(
+        f"{verdict} [b]{escape(event)}[/b]: probability {decision.probability:.2f}{mark}"
+    )
+    for line in lines(decision)[1:]:
         console().print(f"  · {line}", markup=False)
     label, why = lookup.placing(config, found)
     console().print(f"story: [b]{escape(label)}[/b]")
     for line in why:
         console().print(f"  · {line}", markup=False)
+
+
+@app.command()
+def verdict(
+    event: Event,
+    article: Article,
+    said: Annotated[
+        Said, typer.Argument(metavar="right|wrong|other", help="other: it is about another event.")
+    ],
+    other: Annotated[
+        str | None, typer.Option(metavar="EVENT", help="With `other`: which event it is about.")
+    ] = None,
+    by: By = None,
+    db: Db = None,
+    log: LogUrl = None,
+) -> None:
+    """Say whether an article is about an event. The last word counts; matches show it."""
+    from dateline import answers, lookup
+    from stream.errors import UsageError
+    from stream.records import Verdict
+
+    if other is not None and said is not Said.other:
+        raise UsageError(f"--other goes with the verdict `other`, not with `{said.value}`")
+    config = settings(db, log)
+    found = lookup.article(config, article)
+    for one in filter(None, (event, other)):
+        lookup.event(config, one)  # says so when there is none
+    answers.give(
+        config,
+        Verdict(
+            event_id=event,
+            article_id=found["id"],
+            verdict=said.value,
+            other_event=other,
+            at=datetime.now(UTC),
+            by=by,
+        ),
+    )
+    console().print(NOTED)
 
 
 @app.command()
@@ -143,11 +207,10 @@ def backtest(
     print_rows(
         lookup.backtest(settings(db), file, days),
         {
-            "article": lambda r: r["ref"] or r["article_id"],
+            "article": _short,
             "published": "published",
             "probability": lambda r: f"{r['probability']:.2f}",
-            "outlet": "outlet",
-            "title": "title",
+            "outlet, title": lambda r: f"{r['outlet']}\n{r['title']}",
         },
         f"Nothing of the last {days} days would have matched.",
         json=json,

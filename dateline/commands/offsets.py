@@ -24,7 +24,7 @@ def show(db: Db = None, log: LogUrl = None, json: Json = False) -> None:
             "partition": _partition,
             "first": "first",
             "goes on at": "next",
-            "database is at": "saved",
+            "saved": "saved",
             "end": "end",
             "waiting": "waiting",
         },

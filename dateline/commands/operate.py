@@ -245,7 +245,7 @@ def create_topics(log: LogUrl = None) -> None:
     from stream.log.contract import topics as wanted
 
     config = settings(None, log)
-    opened = open_log(config)
+    opened = open_log(config, make=True)
     created = opened.create_topics(wanted(config.log.article_partitions))
     opened.close()
     console().print(f"Created {', '.join(created)}." if created else "All topics exist.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -24,11 +25,15 @@ LogUrl = Annotated[
     str | None,
     typer.Option("--log", metavar="PATH|kafka://HOST:PORT", help="The log; default likewise."),
 ]
+# A table that goes into a file or to grep has no window to fit.
+_WIDE = 200
+By = Annotated[str | None, typer.Option(metavar="NAME", help="Who says so.")]
 # Set by the `--config` of the program itself, before any command runs.
 config_file: Path | None = None
 # Registering appends to the log; the database learns of it when the stages run.
 NO_EVENTS = "The database has no events yet: `dateline events apply DIR`, then `dateline run`."
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+NOTED = "Noted; the database follows while the pipeline runs."
 
 
 def settings(db: str | None = None, log: str | None = None, **flags: str) -> Settings:
@@ -43,7 +48,7 @@ def settings(db: str | None = None, log: str | None = None, **flags: str) -> Set
     configure_logs("warning")  # `run` sets its own level; other commands speak for themselves
     if db is not None:
         flags["database.url"] = db
-        if log is None and "://" not in db:
+        if log is None and db and "://" not in db:
             log = str(log_beside(Path(db)))
             flags["cluster.state_dir"] = str(Path(db).with_name(_stem(db) + ".state"))
     if log is not None:
@@ -60,8 +65,10 @@ def _stem(name: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_plain)
-    sys.stdout.write("\n")
+    """JSON is UTF-8, whatever the terminal speaks."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain) + "\n"
+    sys.stdout.buffer.write(text.encode("utf-8", errors="backslashreplace"))
+    sys.stdout.buffer.flush()
 
 
 def _plain(value: Any) -> str:
@@ -71,11 +78,14 @@ def _plain(value: Any) -> str:
 def console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    watched = sys.stdout.isatty()
+    width = None if watched or "COLUMNS" in os.environ else _WIDE
+    return Console(highlight=False, soft_wrap=not watched, width=width)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
-    """A table for people; `empty` is said instead when there is nothing to show."""
+    """A table for people, without columns that say nothing; `empty` is said instead when there is
+    nothing to show."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -84,11 +94,15 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: st
         console().print(empty)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")  # an id that is cut short names nothing
-    for row in rows:
+    told = [[shown(row[n]) for row in rows] for n in range(len(columns))]
+    kept = [n for n, cells in enumerate(told) if any(cells)]
+    for n in kept:
+        # The first names the row and is copied into the next command; the others fold, for a name
+        # that is cut short names nothing.
+        table.add_column(columns[n], overflow="fold", no_wrap=n == 0)
+    for row in range(len(rows)):
         # Titles come from anywhere: "[/b]" in one is text, not an end of something.
-        table.add_row(*[escape(shown(cell)) for cell in row])
+        table.add_row(*[escape(told[n][row]) for n in kept])
     console().print(table)
 
 

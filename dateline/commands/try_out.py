@@ -89,7 +89,8 @@ def explain(
     out = console()
     for decision in decisions:
         mark = "[b green]match[/]" if decision.matched else "[dim]no[/]   "
-        out.print(f"{mark} {decision.probability:5.2f}  [b]{decision.event_id}[/b]")
+        doubt = "" if decision.calibrated else "  uncalibrated"
+        out.print(f"{mark} {decision.probability:5.2f}  [b]{decision.event_id}[/b]{doubt}")
         for line in lines(decision)[1:]:
             out.print(f"             · {line}", markup=False, highlight=False)
 

@@ -80,7 +80,7 @@ class _Demo:
 
     def run(self) -> int:
         app.open_engine(self.settings, upgrade=True).dispose()
-        log = app.open_log(self.settings)
+        log = app.open_log(self.settings, make=True)
         log.create_topics(topics(self.settings.log.article_partitions))
         applied = registry.apply_path(log, self.directory / "events")
         log.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dateline.program import dateline, told
+from tests.dateline.program import command, dateline, environment, told
 
 SECRET = "swordfish-73"
 
@@ -58,6 +58,66 @@ def test_unreachable_postgresql_is_named_without_its_password(tmp_path: Path) ->
 def test_missing_archive_leaves_no_database_behind(tmp_path: Path) -> None:
     assert "absent.jsonl" in told(dateline(tmp_path, "replay", "absent.jsonl"), 2)
     assert not list(tmp_path.iterdir())
+
+
+READING = (
+    "status", "audit", "events list", "events show any", "events explain any nowhere",
+    "events verdict any nowhere right", "alerts list", "alerts ack any", "alerts notices",
+    "dead list", "dead replay", "offsets show", "offsets reset embed --to start", "db prune",
+    "db backup copies", "db compare other.db", "db rebuild new.db", "explain https://a.example/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", READING)
+def test_what_reads_makes_no_database(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    line: str,
+) -> None:
+    from dateline import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["dateline", *line.split()])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "dateline: there is no" in said
+    assert "`dateline run`" in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "line", ["events apply nowhere", "explain war --events nowhere", "replay a --events nowhere"]
+)
+def test_missing_folder_of_events_leaves_nothing_behind(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a").touch()
+    assert "there is no nowhere" in told(dateline(tmp_path, *line.split()), 2)
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_an_empty_name_of_a_database_is_refused(tmp_path: Path) -> None:
+    assert "got nothing" in told(dateline(tmp_path, "status", "--db", ""), 2)
+
+
+def test_a_wrong_variable_of_the_environment_is_named(tmp_path: Path) -> None:
+    line = told(dateline(tmp_path, "status", environ={"DATELINE_INGEST__CONTAC": "x"}), 2)
+    assert "DATELINE_INGEST__CONTAC" in line
+    assert "did you mean ingest.contact?" in line
+    line = told(dateline(tmp_path, "status", environ={"DATELINE_DATABASE": "x"}), 2)
+    assert "database is a section" in line
+
+
+def test_a_full_disk_under_the_output_is_one_sentence(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command("check-config"), cwd=tmp_path, env=environment(), stdout=full,
+            stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("dateline: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_port_of_the_desk_in_use(tmp_path: Path) -> None:
