@@ -167,3 +167,11 @@ def test_a_database_without_tables_is_told_in_a_sentence(tmp_path: Path) -> None
 def test_a_theme_can_be_asked_for_in_the_address(desk: TestClient) -> None:
     assert 'data-theme="dark"' in desk.get("/?theme=dark").text
     assert "data-theme" not in desk.get('/?theme="><script>').text
+
+
+def test_a_feed_is_called_the_same_on_both_pages(desk: TestClient) -> None:
+    for address in ("/", "/feeds"):
+        said = Page(desk.get(address).text).part("feeds")
+        assert "silent" in said
+        assert "its longest pause of late was 8 hours" in said
+        assert "active" not in said

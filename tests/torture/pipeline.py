@@ -120,7 +120,7 @@ class Pipeline:
 
     @contextmanager
     def _log(self) -> Iterator[Any]:
-        log = app.open_log(self.settings)
+        log = app.open_log(self.settings, make=True)
         try:
             yield log
         finally:

@@ -173,7 +173,7 @@ def watch(report: Reporter) -> None:
     from stream.stage import Loop
 
     opened = app.open_log
-    app.open_log = lambda settings: WatchedLog(opened(settings), report)  # type: ignore[assignment, return-value]
+    app.open_log = lambda settings, **how: WatchedLog(opened(settings, **how), report)  # type: ignore[assignment, return-value]
     sa.event.listen(sa.Engine, "commit", lambda _: report.point("before database commit"))
     sa.event.listen(sa.pool.Pool, "checkin", lambda *_: report.point("after database commit"))
     replace, send = os.replace, ConsoleChannel.send
