@@ -98,11 +98,11 @@ class Deliverer:
             raise errors[0]
 
     def stuck(self, after_s: float) -> str | None:
-        """Which job does not come to the end of what it does, None = all get on. Sending has a
-        deadline; whoever is far beyond it will not come back."""
+        """Which job does not come to the end of what it does, so long after the deadline of
+        sending, None = all get on."""
         now = time.monotonic()
         for name, since in list(self._at_work.items()):
-            if now - since > after_s:
+            if now - since > self._settings.deadline + after_s:
                 return f"{name} has been at one thing for {now - since:.0f} s"
         return None
 

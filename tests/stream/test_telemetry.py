@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import socket
 import subprocess
@@ -155,6 +156,24 @@ def test_log_lines_are_json_when_nobody_watches() -> None:
     assert (first["name"], first["size"]) == ("김정은", 3)
     assert first["timestamp"].endswith("Z")
     assert "ZeroDivisionError" in second["exception"]
+
+
+def test_a_log_line_is_written_in_one_piece() -> None:
+    """Or another process of the run, which writes to the same place, would come in between."""
+    program = (
+        "import io, structlog\n"
+        "from stream.telemetry import configure_logs\n"
+        "class Out(io.StringIO):\n"
+        "    def write(self, text):\n"
+        "        print(repr(text))\n"
+        "configure_logs('info', True, Out())\n"
+        "structlog.get_logger().info('one')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    (written,) = done.stdout.splitlines()
+    assert json.loads(ast.literal_eval(written))["event"] == "one"
 
 
 def test_a_reader_of_logs_that_went_away_kills_nobody() -> None:
