@@ -179,14 +179,16 @@ def test_a_slow_channel_delays_no_other(engine: sa.Engine, receiver: Receiver) -
     )
     thread = threading.Thread(target=deliverer.run, args=(stop,))
     thread.start()
-    assert arrived.wait(10)
-    # Nor is it for ever mistaken for work: liveness is told which one hangs, and not of the other.
-    assert deliverer.stuck(60) is None
     at_once = -AlertSettings().deadline
-    assert str(deliverer.stuck(at_once)).startswith("webhook has been at one thing")
-    stop.set()
-    receiver.let_go.set()
-    thread.join(20)
+    try:
+        assert arrived.wait(10)
+        # Nor is it for ever taken for work: liveness is told which one hangs.
+        assert deliverer.stuck(60) is None
+        assert str(deliverer.stuck(at_once)).startswith("webhook has been at one thing")
+    finally:
+        stop.set()
+        receiver.let_go.set()
+        thread.join(20)
     assert not thread.is_alive()
     assert deliverer.stuck(at_once) is None
 
