@@ -206,6 +206,21 @@ def test_a_snapshot_of_something_else_is_not_used(tmp_path: Path, other: str) ->
     assert again.start(lane, "log-2" if other == "log" else "log-1") == 0
 
 
+def test_a_snapshot_of_a_newer_release_is_left_and_read_by_that_release_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(snapshot, "FORMAT", snapshot.FORMAT + 1)
+        on = stage(tmp_path, snapshot_every=1)
+        on.process(records(three_stories(1)))
+        on.committed({LANE: 3})
+        assert ClusterStage(settings(), tmp_path).start(LANE, "log-1") == 3
+    assert ClusterStage(settings(), tmp_path).start(LANE, "log-1") == 0
+    with monkeypatch.context() as newer:
+        newer.setattr(snapshot, "FORMAT", snapshot.FORMAT + 1)
+        assert ClusterStage(settings(), tmp_path).start(LANE, "log-1") == 3
+
+
 def test_no_snapshot_is_written_of_what_is_not_durable(tmp_path: Path) -> None:
     on = stage(tmp_path, snapshot_every=1)
     on.process(records(three_stories(1)))

@@ -90,6 +90,19 @@ def test_a_full_disk_is_unavailable_and_leaves_no_half_flush(tmp_path: Path) -> 
     log.close()
 
 
+def test_what_is_appended_is_synced_and_what_is_only_done_again_is_not(tmp_path: Path) -> None:
+    """No kill shows it: only a power cut tells the two apart."""
+    log = SqliteLog(tmp_path / "log.db")
+    make_topic(log, "t")
+    producer, consumer = log.producer(), log.consumer("g", ["t"])
+    full, normal = 2, 1
+    assert producer._db.execute("PRAGMA synchronous").fetchone() == (full,)
+    assert consumer._db.execute("PRAGMA synchronous").fetchone() == (normal,)
+    producer.close()
+    consumer.close()
+    log.close()
+
+
 def test_a_flush_that_fails_in_the_middle_stores_nothing(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path / "log.db")
     make_topic(log, "t")
