@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,10 @@ def _templates() -> jinja2.Environment:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _told(request, error.status_code, error.detail)
+    sentence = error.detail
+    if sentence == HTTPStatus.NOT_FOUND.phrase:  # of an address that is none of the routes
+        sentence = f"There is no page {request.url.path[:80]}; the pages of the desk are above."
+    return _told(request, error.status_code, sentence)
 
 
 async def _database_away(request: Request, error: Exception) -> Response:

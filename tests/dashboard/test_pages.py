@@ -128,6 +128,8 @@ def test_what_is_not_there_gets_a_page_that_says_so(desk: TestClient, address: s
     assert answer.status_code == 404
     Page(answer.text).check(address)
     assert "Back to the desk" in answer.text
+    assert "Not Found" not in answer.text
+    assert address.rpartition("/")[2] in Page(answer.text).text
 
 
 def test_the_atom_feed_of_an_event_is_the_file_that_delivery_wrote(
