@@ -5,11 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
 from dashboard.settings import DashboardSettings
 from stream.errors import UsageError
+
+_say = structlog.get_logger("dateline.desk")
 
 
 class Server:
@@ -70,7 +73,8 @@ class Server:
 
 def serve(app: ASGIApp, settings: DashboardSettings, stop: threading.Event) -> None:
     """Serve as the settings say until `stop` is set: the desk as one worker of a process."""
-    with Server(app, settings.host, settings.port):
+    with Server(app, settings.host, settings.port) as server:
+        _say.info("desk.open", url=server.url)
         stop.wait()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -136,7 +137,9 @@ def configure_logs(
     out = out or sys.stderr
     as_json = (not out.isatty()) if json_lines is None else json_lines
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)
     )
     structlog.configure(
         processors=[

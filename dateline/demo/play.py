@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import shutil
 import signal
@@ -44,11 +45,11 @@ def play(directory: Path, *, log: str, once: bool, seconds: float, port: int) ->
     if log not in ("sqlite", "kafka"):
         raise UsageError(f"--log: expected sqlite or kafka, got {log!r}")
     world = read_world(EXAMPLES / "world")
-    _fresh(directory)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with contextlib.ExitStack() as cleanup:
+        cleanup.enter_context(_fresh(directory))
         broker_url = None
         if log == "kafka":
             from dateline.broker import PackagedBroker
@@ -227,14 +228,32 @@ class _Demo:
                 self.screen.say(f"[red]{error}[/red]")
 
 
-def _fresh(directory: Path) -> None:
-    """An empty directory; only an earlier demo's is ever emptied."""
-    if directory.exists():
-        if any(directory.iterdir()) and not (directory / MARKER).exists():
-            raise UsageError(f"{directory} is not an earlier demo's; name another --directory")
-        shutil.rmtree(directory)
-    directory.mkdir(parents=True)
-    (directory / MARKER).touch()
+@contextlib.contextmanager
+def _fresh(directory: Path) -> Iterator[None]:
+    """An empty directory, held until the end; only that of an earlier demo, which is over, is
+    emptied."""
+    marker = directory / MARKER
+    try:
+        if directory.exists():
+            if any(directory.iterdir()) and not marker.exists():
+                raise UsageError(f"{directory} is not an earlier demo's; name another --directory")
+            if marker.exists():
+                with marker.open("a") as held:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(directory)
+        directory.mkdir(parents=True)
+        held = marker.open("w")
+        fcntl.flock(held, fcntl.LOCK_EX)
+    except BlockingIOError:
+        raise UsageError(
+            f"a demo is running in {directory}; let it end, or name another --directory"
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"cannot make {directory} anew ({error.strerror}); name another --directory"
+        ) from None
+    with held:
+        yield
 
 
 def _configure(directory: Path, broker_url: str | None, once: bool, port: int) -> Settings:

@@ -162,13 +162,11 @@ class Screen:
         )
         say("")
         say("Try a headline of yours:")
-        say(f'  .venv/bin/dateline explain "{HEADLINE}" --db {self._directory}/dateline.db')
+        database = self._directory / "dateline.db"
+        say(f'  .venv/bin/dateline explain "{HEADLINE}" --db {database}')
         if self._once:
             say("Open the desk on what was found:")
-            say(
-                f"  (cd {self._directory} && ../.venv/bin/dateline run --stage desk)"
-                f"   → http://127.0.0.1:{self._settings.desk.port}/"
-            )
+            say(f"  .venv/bin/dateline run --stage desk --db {database}")
 
     def stays_open(self, port: int) -> None:
         self.say(f"The desk is open: [b]http://127.0.0.1:{port}/[/b]   (Ctrl-C ends the demo)")

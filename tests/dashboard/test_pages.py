@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
+from dashboard.app import create_app
+from dashboard.server import serve
+from dashboard.settings import DashboardSettings
 from store import tables
 from store.engine import open_database
 from tests.dashboard import world
@@ -177,3 +183,12 @@ def test_a_feed_is_called_the_same_on_both_pages(desk: TestClient) -> None:
         assert "silent" in said
         assert "its longest pause of late was 8 hours" in said
         assert "active" not in said
+
+
+def test_the_address_of_the_desk_is_told(empty: sa.Engine) -> None:
+    stop = threading.Event()
+    stop.set()
+    with capture_logs() as said:
+        serve(create_app(empty), DashboardSettings(port=0), stop)
+    [opened] = [line for line in said if line["event"] == "desk.open"]
+    assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*", opened["url"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from dateline.demo.play import MARKER
 from tests.dateline.program import command, dateline, environment, told
 
 SECRET = "swordfish-73"
@@ -205,3 +207,14 @@ def test_explain_without_a_database_tries_the_sample_events(tmp_path: Path) -> N
     assert first.startswith("match")
     assert "kim-trump-dmz" in first
     assert not os.listdir(tmp_path)
+
+
+def test_a_second_demo_leaves_the_first_its_folder(tmp_path: Path) -> None:
+    running = tmp_path / "demo-run"
+    running.mkdir()
+    (running / "dateline.db").touch()
+    with (running / MARKER).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        line = told(dateline(tmp_path, "demo", "--once"), 2)
+    assert "a demo is running in demo-run" in line
+    assert (running / "dateline.db").exists()
