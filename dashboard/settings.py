@@ -28,7 +28,11 @@ class DashboardSettings(BaseModel):
         ),
     )
     atom_dir: Path | None = Field(
-        default=None, description="Folder in which delivery keeps one Atom file for each event."
+        default=None,
+        description=(
+            "Folder in which delivery keeps one Atom file for each event; default: "
+            "alerts.atom_dir, where the channel atom is on."
+        ),
     )
     # Three seconds: an alert is on the screen before anyone thinks of reloading, and a desk that
     # is left open costs one two-row query each time.

@@ -183,5 +183,7 @@ def _run_desk(settings: Settings, stop: threading.Event) -> None:
     from dashboard.server import serve
     from dateline.explain import Explainer
 
-    engine = app.open_engine(settings)
-    serve(create_app(engine, Explainer(settings, engine), settings.desk), settings.desk, stop)
+    engine, desk = app.open_engine(settings), settings.desk
+    if desk.atom_dir is None and "atom" in settings.alerts.channels:
+        desk = desk.model_copy(update={"atom_dir": settings.alerts.atom_dir})
+    serve(create_app(engine, Explainer(settings, engine), desk), desk, stop)

@@ -12,7 +12,6 @@ import typer
 from rich.markup import escape
 
 from dateline.commands.shared import (
-    NO_EVENTS,
     NOTED,
     By,
     Db,
@@ -64,8 +63,8 @@ def apply(
     for verb, ids in done._asdict().items():
         if ids:
             console().print(f"{verb}: {', '.join(ids)}")
-    if not any(done._asdict().values()):
-        console().print(f"{directory} holds no definitions.")
+    if done:
+        console().print("The database follows, and articles are matched, while the pipeline runs.")
 
 
 @app.command("list")
@@ -79,12 +78,14 @@ def list_(db: Db = None, json: Json = False) -> None:
             "event": "event_id",
             "title": "title",
             "version": "version",
-            "window": lambda r: f"{r['starts'] or '…'} –\n{r['ends'] or '…'}",
+            "window": _window,
             "matches": "matches",
             "last match": "last_match",
             "removed": lambda r: "removed" if r["removed"] else "",
         },
-        NO_EVENTS,
+        # Registering appends to the log; the database learns of it when the stages run.
+        "The database has no events yet: `dateline events apply DIR` registers some, and "
+        "`dateline run` takes them in.",
         json=json,
     )
 
@@ -114,6 +115,12 @@ def show(event: Event, db: Db = None, json: Json = False) -> None:
         ],
         "Nothing has matched yet.",
     )  # fmt: skip
+
+
+def _window(event: Mapping[str, Any]) -> str:
+    """On two lines, so that the days stay whole in a narrow window."""
+    starts, ends = event["starts"], event["ends"]
+    return f"{starts or '…'} –\n{ends or '…'}" if starts or ends else ""
 
 
 def _short(match: Mapping[str, Any]) -> str:

@@ -30,8 +30,6 @@ _WIDE = 200
 By = Annotated[str | None, typer.Option(metavar="NAME", help="Who says so.")]
 # Set by the `--config` of the program itself, before any command runs.
 config_file: Path | None = None
-# Registering appends to the log; the database learns of it when the stages run.
-NO_EVENTS = "The database has no events yet: `dateline events apply DIR`, then `dateline run`."
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 NOTED = "Noted; the database follows while the pipeline runs."
 

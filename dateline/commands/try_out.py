@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dateline.commands.shared import NO_EVENTS, Db, Json, console, print_json, settings
+from dateline.commands.shared import Db, Json, console, print_json, settings
 from dateline.demo import EXAMPLES
 
 
@@ -56,6 +56,7 @@ def explain(
     from dateline.app import open_engine
     from dateline.explain import Explainer
     from processors.match.words import lines
+    from stream.errors import UsageError
 
     config = settings(db)
     title, body, when = text.strip(), "", _time(published)
@@ -74,12 +75,15 @@ def explain(
     if events is not None:
         from dateline.registry import load
 
-        explainer = Explainer(config, None, definitions=load(events))
+        known = load(events, lookup.example(config))
+        explainer = Explainer(config, None, definitions=known)
     else:
         explainer = Explainer(config, open_engine(config))
     if not explainer.definitions():
-        console().print(NO_EVENTS)
-        raise typer.Exit(1)
+        raise UsageError(
+            "the database has no events yet: `dateline events apply DIR` registers some, "
+            "`dateline run` takes them in; or try a folder with --events DIR"
+        )
     if sys.stderr.isatty():
         typer.echo("Loading the model …", err=True)
     decisions = explainer(title, body, when)

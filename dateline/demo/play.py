@@ -288,7 +288,6 @@ atom_dir = "alerts"
 
 [desk]
 port = {port}
-atom_dir = "alerts"
 """,
         encoding="utf-8",
     )

@@ -60,21 +60,18 @@ def looked_back(articles: int, sources: int, version: int) -> str:
 
 
 def reason(piece: Piece, why: Reason | None) -> dict[str, Any]:
-    """The article that speaks, its own sentence, the shared names, the strongest signals."""
+    """The article that speaks, its own sentence, the shared names, what the strongest signals say
+    in words."""
     if why is None:
         return {"article": piece.title, "outlet": piece.outlet}
     signals = sorted(why.decision.get("signals", []), key=lambda s: -float(s["contribution"]))
-    strongest = [
-        str(signal.get("note") or str(signal["name"]).replace("_", " "))
-        for signal in signals[:STRONGEST]
-        if signal["contribution"] > 0
-    ]
+    strongest = [str(s.get("note") or "") for s in signals if s["contribution"] > 0]
     return {
         "article": piece.title,
         "outlet": piece.outlet,
         "sentence": why.decision.get("sentence", ""),
         "shared": list(why.decision.get("shared", [])),
-        "signals": strongest,
+        "signals": [note for note in dict.fromkeys(strongest) if note][:STRONGEST],
     }
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
+from dashboard import server
+from dashboard.settings import DashboardSettings
 from dateline import app, lookup
 from dateline.commands import alerts, events
 from dateline.config import Settings, load
+from dateline.worker import make_worker
 from store import tables
 from store.engine import open_database
 from stream import records
@@ -100,3 +104,14 @@ def test_letters_that_the_terminal_lacks_become_question_marks(settings: Setting
     done = dateline(Path.cwd(), "events", "list", environ={"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0, done.stderr
     assert "Kim?Moon" in done.stdout
+
+
+def test_the_desk_offers_the_files_of_the_atom_channel(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[DashboardSettings] = []
+    monkeypatch.setattr(server, "serve", lambda _app, desk, _stop: seen.append(desk))
+    make_worker("desk", settings).work(threading.Event())
+    told = load(None, {"alerts.channels": '["atom"]', "alerts.atom_dir": "here"}, {})
+    make_worker("desk", told).work(threading.Event())
+    assert [desk.atom_dir for desk in seen] == [None, Path("here")]

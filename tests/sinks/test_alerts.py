@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
+from sinks.alerts.words import reason
+from sinks.news import Piece, Reason
 from store import tables
 from stream import records
-from stream.records import AlertAck, StoryChange
+from stream.records import AlertAck, Signal, StoryChange
 from tests.sinks.world import EVENT, NOON, Feed, created, decision, history, matched, rows, view
 
 NO = [decision(probability=0.1)]
@@ -173,6 +176,20 @@ def test_acknowledged_until_there_is_something_worth_telling(feed: Feed, engine:
     assert view(engine, "v_alerts")[0]["state"] == "acknowledged"
     feed(matched("c", outlet="harbor.example", minute=130))
     assert view(engine, "v_alerts")[0]["state"] == "open"
+
+
+def test_reasons_are_told_in_words_each_once() -> None:
+    signals = [
+        Signal(name="meaning", value=1, contribution=2.5, note="reads like the event"),
+        Signal(name="words", value=1, contribution=2.0),
+        Signal(name="detail", value=1, contribution=1.0, note="reads like the event"),
+        Signal(name="actors", value=1, contribution=0.7, note="names Kim Jong Un"),
+        Signal(name="outside", value=1, contribution=-1.0, note="long before the window"),
+    ]
+    piece = Piece("a", "Title", None, "Ledger", "ledger", None, None, NOON, NOON)
+    because = {"signals": [msgspec.to_builtins(signal) for signal in signals]}
+    made = reason(piece, Reason(0.9, because))
+    assert made["signals"] == ["reads like the event", "names Kim Jong Un"]
 
 
 def test_the_payload_says_why(feed: Feed, engine: sa.Engine) -> None:
