@@ -11,7 +11,6 @@ from sinks.database.positions import Position
 from sinks.news import Policy
 from sinks.outlets import Outlets
 from store.connection import describe, reading, translated
-from stream import poison
 from stream.errors import PartitionsLost
 from stream.log.contract import Log, LogRecord, Partition
 from stream.records import DEAD, EVENTS, MATCHED, VERDICTS
@@ -81,12 +80,10 @@ class DatabaseSink(Stage):
         self._owned[partition] = moved
 
     def skip(self, record: LogRecord, error: BaseException) -> None:
+        # Its letter is on the log already, and comes back by DEAD as those of other stages do.
         old = self._position(record.source)
-        assert isinstance(error, Exception)
-        letter = poison.letter(self.name, record, error, attempts=1)
         with translated(describe(self._engine)), self._engine.begin() as connection:
             moved = positions.move(connection, record.source, old, record.offset + 1)
-            topics.write_fates(connection, [letter])
         self._owned[record.source] = moved
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ order of its records is the order of the rows' changes."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -62,6 +63,10 @@ def write_answers(connection: sa.Connection, batch: Sequence[LogRecord]) -> None
 def write_dead(connection: sa.Connection, batch: Sequence[LogRecord]) -> None:
     """Dead letters of all stages, and the fate that each means."""
     letters: list[Dead] = [decode(record, Dead) for record in batch]
+    # The same record may fail again, after a crash or in a rebuild: since when stays.
+    since: dict[tuple[str, str, int, int], datetime] = {}
+    for one in letters:
+        since.setdefault((one.stage, one.topic, one.partition, one.offset), one.first_failed)
     rows = [
         {
             "stage": letter.stage,
@@ -71,19 +76,12 @@ def write_dead(connection: sa.Connection, batch: Sequence[LogRecord]) -> None:
             "error": letter.error,
             "message": letter.message,
             "attempts": letter.attempts,
-            "first_failed": letter.first_failed,
+            "first_failed": since[letter.stage, letter.topic, letter.partition, letter.offset],
             "article_id": letter.article_id,
         }
         for letter in letters
     ]
-    # The same record may fail again, after a crash or in a rebuild: since when stays.
     upsert(connection, tables.dead, rows, kept=("first_failed",))
-    write_fates(connection, letters)
-
-
-def write_fates(connection: sa.Connection, letters: Sequence[Dead]) -> None:
-    """The sink also calls this for its own, in the transaction that moves past the record: a
-    crash before the letter is on the log must not lose its fate."""
     fates = [
         {
             "stage": letter.stage,

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,8 +40,13 @@ class Embed(EmbedStage):
     def __init__(self, log: SqliteLog) -> None:
         super().__init__(Model())
         self.log, self.waited = log, list[int]()
+        self.held = threading.Event()  # the archive waits for us
 
     def process(self, batch: Sequence[LogRecord]) -> list[Output]:
+        if self.waited:
+            # Slower than what fills the topic: one that does not wait would be far ahead by then.
+            self.held.wait(1)
+            self.held.clear()
         ends = [self.log.bounds(Partition(ARTICLES, n))[1] for n in range(8)]
         done = [self.log.committed("dateline.embed", Partition(ARTICLES, n)) or 0 for n in range(8)]
         self.waited.append(sum(ends) - sum(done))
@@ -50,12 +56,17 @@ class Embed(EmbedStage):
 def test_an_archive_goes_into_a_running_pipeline_as_fast_as_that_keeps_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backfill, "_LOOK_S", 0.01)
     flags = {"database.url": str(tmp_path / "n.db"), "log.url": str(tmp_path / "n.log.db")}
     settings = load(None, flags, {})
     app.prepare(settings)
     log = SqliteLog(settings.log.url)
     stage = Embed(log)
+
+    def held(_: float) -> None:
+        stage.held.set()
+        time.sleep(0.01)
+
+    monkeypatch.setattr(backfill, "time", SimpleNamespace(sleep=held))
     loop, stop = Loop(stage, log), threading.Event()
     thread = threading.Thread(target=loop.run, args=(stop,))
     live = matched("live").read_placed().read_embedded().article

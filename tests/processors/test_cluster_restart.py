@@ -139,6 +139,15 @@ def test_a_placement_that_stands_twice_on_the_log_counts_once() -> None:
     assert written(on, given, 1) == EXPECTED[9:]
 
 
+def test_the_first_of_two_placements_is_the_fact() -> None:
+    """As everybody behind takes it: the second came from an owner that was paused."""
+    given = records(busy_stream())
+    late = [encode(structs.replace(decode(one, Placed), story="late")) for one in EXPECTED[:9]]
+    on = stage()
+    on.restore(LANE, iter(as_log([*EXPECTED[:9], *late])))
+    assert written(on, given, 1) == EXPECTED[9:]
+
+
 def test_a_snapshot_keeps_the_state_to_the_last_bit(tmp_path: Path) -> None:
     given = records(busy_stream())
     on = stage(tmp_path, snapshot_every=10)

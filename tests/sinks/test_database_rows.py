@@ -208,6 +208,20 @@ def test_definitions_answers_and_dead_letters(feed: Feed, engine: sa.Engine) -> 
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_since_when_a_record_fails_does_not_depend_on_batches(
+    feed: Feed, engine: sa.Engine, at_once: bool
+) -> None:
+    letters = [
+        Dead(stage="match", topic="dateline.placed", partition=0, offset=7, error=error,
+             message="no", attempts=3, first_failed=NOON + timedelta(hours=hour))
+        for hour, error in enumerate(("ValueError", "KeyError"))
+    ]  # fmt: skip
+    feed(*letters, topic=DEAD, at_once=at_once)
+    [row] = rows(engine, tables.dead)
+    assert (row["first_failed"], row["error"]) == (NOON, "KeyError")
+
+
 @pytest.mark.parametrize(
     ("lane", "offset", "written"), [(0, 4, False), (0, 5, True), (0, 6, True), (1, 9, False)]
 )
