@@ -17,6 +17,9 @@ from dateline.worker import Worker, make_worker
 from stream.errors import DatelineError, UsageError
 from stream.telemetry import HealthServer, configure_logs
 
+# What hangs has hung for five minutes when it is told of; ten seconds more are nothing.
+LOOK_S = 10.0
+
 
 def run_stages(names: Sequence[str], settings: Settings) -> int:
     """Run these stages as threads of this process until SIGTERM or SIGINT; the exit code."""
@@ -57,19 +60,30 @@ def run_stages(names: Sequence[str], settings: Settings) -> int:
     for worker in workers:
         worker.start(stop, failed)
     say.info("run.started", stages=list(names))
+    hangs: str | None = None
     with pulsing(settings, workers):
-        finished.wait()
+        while not finished.wait(LOOK_S):
+            # Under `dateline run` nobody asks /livez: to end, and be started again, is ours to do.
+            if "DATELINE_SUPERVISED" in os.environ and (hangs := _problem(workers)):
+                say.error("run.stuck", error=hangs)
+                end()
     for worker in workers:
         # A stage finishes the batch in hand; the longest, embedding, takes seconds.
         worker.thread.join(timeout=60)
     if health:
         health.close()
+    if hangs:
+        return 1
     errors = [w.error for w in workers if w.error is not None]
     if errors:
         sys.stderr.write(f"dateline: {errors[0]}\n")
         return 2 if isinstance(errors[0], UsageError) else 1
     say.info("run.stopped", stages=list(names))
     return 0
+
+
+def _problem(workers: Sequence[Worker]) -> str | None:
+    return next((why for worker in workers if (why := worker.problem())), None)
 
 
 def stop_with_supervisor(stop: Callable[[], object]) -> None:

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-EVENTS = Path(__file__).parents[2] / "examples" / "events"
+ROOT = Path(__file__).parents[2]
+EVENTS = ROOT / "examples" / "events"
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -16,9 +17,11 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Ours without any setting of Dateline. One thread: the tests share two cores."""
+    """Ours without any setting of Dateline; the program is the one beside these tests, whatever is
+    installed. One thread: the tests share two cores."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DATELINE_")}
-    return {**kept, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **(more or {})}
+    own = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return {**kept, **own, **(more or {})}
 
 
 def dateline(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -245,6 +246,30 @@ def test_ready_only_while_the_database_answers(settings: Settings, engine: sa.En
         assert "does not have the expected tables" in str(worker.waiting_for())
         if worker.loop is not None:
             worker.loop.close()
+
+
+def test_a_process_that_hangs_ends_so_that_its_supervisor_starts_it_again(tmp_path: Path) -> None:
+    program = (
+        "import threading\n"
+        "from dateline import process\n"
+        "from dateline.config import load\n"
+        "from dateline.worker import Worker\n"
+        "process.LOOK_S = 0.05\n"
+        "def work(stop): stop.wait()\n"
+        "hangs = Worker('ingest', work, stuck=lambda _: 'its event loop has stood still')\n"
+        "process.make_worker = lambda name, settings: hangs\n"
+        "raise SystemExit(process.run_stages(['ingest'], load()))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, stdin=subprocess.PIPE,
+        env=environment({"DATELINE_SUPERVISED": "1"}),
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert process.wait(60) == 1
+    assert '"event": "run.stuck"' in said
+    assert "ingest: its event loop has stood still" in said
 
 
 def test_a_running_process_says_so_and_its_last_word_is_kept(
