@@ -48,7 +48,7 @@ class Judged(NamedTuple):
     ranked: list[tuple[float, Story]]
     nearest: float
     background: float
-    scattered: float
+    stream: tuple[float, float]  # how scattered and how varied it is
     rows: dict[str, list[float]]  # by story its signals
 
     def score(self, story: Story) -> float | None:
@@ -182,15 +182,20 @@ class Lane(Stock):
         ranked: list[tuple[float, Story]] = []
         nearest = 0.0
         read = not piece.lang or piece.lang in decision.reads
-        scattered = signals.scattered(len(self.shelf.stories), len(self.known))
-        rows = signals.measure(piece, vector, found, background, scattered)
+        stream = self.kind()
+        rows = signals.measure(piece, vector, found, background, stream)
         for story, measured in zip(found, rows, strict=True):
             ranked.append((decision.score(piece, story, measured), story))
             by = "nearest" if read else "terms_nearest"
             nearest = max(nearest, measured[signals.NAMES.index(by)])
         ranked.sort(key=lambda pair: (-pair[0], pair[1].id))
         by_story = {story.id: row for story, row in zip(found, rows, strict=True)}
-        return Judged(ranked, nearest, background, scattered, by_story)
+        return Judged(ranked, nearest, background, stream, by_story)
+
+    def kind(self) -> tuple[float, float]:
+        """What kind of stream it is: how scattered, how varied."""
+        scattered = signals.scattered(len(self.shelf.stories), len(self.known))
+        return scattered, signals.varied(self.shelf.alike(), scattered)
 
     def _continued(
         self, piece: Piece, vector: Vector, judged: Judged, decision: Decision
@@ -200,7 +205,7 @@ class Lane(Stock):
         if not closed:
             return None
         every = [*closed, *(story for _, story in judged.ranked)]  # the open ones are its rivals
-        rows = signals.measure(piece, vector, every, judged.background, judged.scattered)
+        rows = signals.measure(piece, vector, every, judged.background, judged.stream)
         # The rows of the rivals are left over.
         pairs = zip(closed, rows, strict=False)
         found = [(decision.score(piece, story, row), story.id) for story, row in pairs]

@@ -31,6 +31,8 @@ PROBED = 16
 FEWEST = CAPACITY // 8
 # Cosines this near may be the same once they are rounded.
 ROUNDED = np.float32(2e-5)
+# Sums of so many parts of one are whole numbers, the same in whatever order they are made.
+WHOLE = 1 << 20
 # Rounds of two-means when a cell is parted; it hardly moves after the third.
 ROUNDS = 4
 
@@ -55,6 +57,7 @@ class Cells:
         self._middles: Matrix = np.zeros((0, 0), dtype=np.float32)
         self._cell_of: dict[int, Cell] = {}
         self._last: tuple[Vector, Vector] | None = None  # a vector, its products with the middles
+        self._sum = np.zeros(0)  # of the vectors, each to the nearest whole number of WHOLE
 
     def __contains__(self, row: int) -> bool:
         return row in self._cell_of
@@ -68,7 +71,10 @@ class Cells:
         towards = vector if towards is None else towards
         cell = self.cells[int(self._products(towards).argmax())]
         if held is cell:
-            cell.vectors[cell.at(row)] = vector
+            at = cell.at(row)
+            self._add(vector)
+            self._add(-cell.vectors[at])
+            cell.vectors[at] = vector
             return
         if held is not None:
             self.remove(row)
@@ -77,12 +83,14 @@ class Cells:
         cell.vectors[cell.size], cell.rows[cell.size] = vector, row
         cell.size += 1
         self._cell_of[row] = cell
+        self._add(vector)
         if cell.size == CAPACITY:
             self._part(cell)
 
     def remove(self, row: int) -> None:
         cell = self._cell_of.pop(row)
         at, last = cell.at(row), cell.size - 1
+        self._add(-cell.vectors[at])
         cell.rows[at] = cell.rows[last]
         cell.vectors[at] = cell.vectors[last]
         cell.size = last
@@ -109,6 +117,18 @@ class Cells:
         order = np.lexsort((rows, -near))[:count]
         return rows[order].tolist(), near[order].tolist()
 
+    def alike(self, prior: float, weight: int) -> float:
+        """The mean cosine of two rows, taken to be `prior` before there are `weight` rows."""
+        count = len(self._cell_of)
+        squared = float(self._sum @ self._sum) / WHOLE**2
+        pairs, before = count * (count - 1), weight * (weight - 1)
+        return round((squared - count + prior * before) / (pairs + before), 4)
+
+    def _add(self, vectors: Vector | Matrix) -> None:
+        whole = np.rint(vectors * np.float64(WHOLE))
+        whole = whole.sum(axis=0) if whole.ndim > 1 else whole
+        self._sum = self._sum + whole if len(self._sum) else whole
+
     def _products(self, vector: Vector) -> Vector:
         """With the middles of all cells."""
         if self._last is None or not np.array_equal(self._last[0], vector):
@@ -123,6 +143,7 @@ class Cells:
             cell.rows[:size], cell.vectors[:size] = held.rows, held.vectors
             self._append(cell)
             self._cell_of.update(dict.fromkeys(held.rows.tolist(), cell))
+            self._add(held.vectors)
 
     def held(self) -> list[Cell]:
         """The cells without room for more, for writing."""
@@ -175,6 +196,7 @@ class Cells:
             self._middles[number] = last.middle
         for at, row in enumerate(cell.rows[: cell.size].tolist()):
             del self._cell_of[row]
+            self._add(-cell.vectors[at])
             self.put(row, cell.vectors[at])
 
 

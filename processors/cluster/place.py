@@ -28,6 +28,9 @@ MAX_HOLDERS = 150
 BACKGROUND = slice(4, 24)
 # ... and what it is taken for while there are fewer stories than that.
 BACKGROUND_PRIOR, BACKGROUND_WEIGHT = 0.25, 8
+# How alike the stories of a stream are taken to be before there are so many: as if all news were of
+# one subject, which is careful.
+ALIKE_PRIOR, ALIKE_WEIGHT = 0.3, 10
 
 
 class Shelf:
@@ -102,6 +105,10 @@ class Shelf:
         chosen = dict.fromkeys(rows[:NEAREST])
         chosen.update(dict.fromkeys(self._sharing(piece)))
         return self._on(chosen), background
+
+    def alike(self) -> float:
+        """The mean cosine of two open stories: high where all news is of one subject."""
+        return self.cells.alike(ALIKE_PRIOR, ALIKE_WEIGHT)
 
     def around(self, story: Story, piece: Piece) -> list[Piece]:
         """The newest members of the stories around this one, which the piece is about to join."""

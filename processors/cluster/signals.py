@@ -46,6 +46,7 @@ NAMES = (
     "terms_share",  # by terms_nearest
     "mixed_share",  # by direction, terms and headline together
     "scattered",  # log-odds that an article of this stream opens a story, see `scattered`
+    "varied",  # large stories on many subjects, see `varied`
 )
 
 # What an article shares with a story means little by itself: in a stream about one subject it is
@@ -78,6 +79,9 @@ _AHEAD_COLUMNS = [NAMES.index(name) for name in AHEAD.values()]
 _SHARE_COLUMNS = [
     (slope, level, [NAMES.index(name) for name in names]) for slope, level, names in SHARES.values()
 ]
+# Of headlines on one subject (the Games) two stories have a mean cosine of .3, of local news of .14
+# to .2, of general news under .1.
+VARIED_FROM, VARIED_TO = 0.3, 0.15
 
 
 class _Said(NamedTuple):
@@ -96,10 +100,22 @@ def scattered(stories: int, articles: int) -> float:
     return min(SCATTERED_HIGH, max(SCATTERED_LOW, math.log(opened / joined)))
 
 
+def varied(alike: float, scattered: float) -> float:
+    """1 where stories are large and on many subjects, 0 where most articles stand alone or all are
+    about one subject. There what an article shares with a story means more."""
+    subjects = (VARIED_FROM - alike) / (VARIED_FROM - VARIED_TO)
+    large = scattered / SCATTERED_LOW
+    return min(1.0, max(0.0, subjects)) * min(1.0, max(0.0, large))
+
+
 def measure(
-    piece: Piece, vector: Vector, stories: Sequence[Story], background: float, scattered: float
+    piece: Piece,
+    vector: Vector,
+    stories: Sequence[Story],
+    background: float,
+    stream: tuple[float, float],
 ) -> list[list[float]]:
-    """For each candidate its signals in the order of `NAMES`."""
+    """For each candidate its signals in the order of `NAMES`. `stream`: scattered, varied."""
     if not stories:
         return []
     near = _cosines(vector, stories)
@@ -115,7 +131,7 @@ def measure(
         against.append(_share([slope * (one - level) for one in sums]))
     for row, more in zip(rows, zip(*against, strict=True), strict=True):
         row += more
-        row.append(scattered)
+        row += stream
     return rows
 
 

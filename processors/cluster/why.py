@@ -25,7 +25,7 @@ KINDS = (
     | dict.fromkeys(("names_shared", "names_differ"), "names")
     | dict.fromkeys(("numbers_shared", "numbers_differ"), "numbers")
     | dict.fromkeys(("size", "foreign", "mixed"), "size, language and form")
-    | {"scattered": "how many here stand alone"}
+    | {"scattered": "how many here stand alone", "varied": "large stories on many subjects"}
 )  # fmt: skip
 # The story, and the next best one.
 KEPT = 2
