@@ -261,9 +261,10 @@ class Lane(Stock):
                 into = new_id(self.number, piece.id, f"{piece.revision}\0split")
                 changes = self._split(story, leaving, into)
                 return (into if piece in leaving else story.id), changes
-        for other in mend.likely(judged.ranked, story, piece):
+        _, varied = judged.stream
+        for other in mend.likely(judged.ranked, story, piece, varied):
             around = self.shelf.around(story, piece)
-            if mend.same([*story.newest, piece], other.newest, around, decision):
+            if mend.same([*story.newest, piece], other.newest, around, decision, varied):
                 gone, kept = sorted((story, other), key=lambda one: (one.size, one.id))
                 return kept.id, self._merge(gone, kept)
         return story_id, []

@@ -175,7 +175,19 @@ def test_the_smaller_part_leaves_unless_it_is_one_article(
     assert mend.leaving(members, [], decision) == [members[n] for n in gone]
 
 
-def test_headlines_alone_are_never_merged() -> None:
+def test_of_headlines_alone_stories_are_compared_where_news_is_varied() -> None:
+    on = stage()
+    on.restore(LANE, iter(torn(given := records(reports("ferry", 8)))))
+    placed(on, given)
+    small, large = (on._lanes[0].shelf.stories[name] for name in ("s-small", "s-large"))
+    for one in (*small.newest, *large.newest):
+        one.headline_only = True
+    ranked = [(2.0, large), (-1.0, small)]
+    assert list(mend.likely(ranked, large, large.newest[0], varied=0.4)) == []
+    assert list(mend.likely(ranked, large, large.newest[0], varied=0.6)) == [small]
+
+
+def test_headlines_on_one_subject_are_never_merged() -> None:
     told = [*in_turn(reports("ferry", 8), reports("fire", 8)), *reports("ferry", 3, 8)]
     given = records([structs.replace(one, text="") for one in told])
     on = stage()
