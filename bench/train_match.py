@@ -79,6 +79,7 @@ class Rows(NamedTuple):
     truth: NDArray[np.float64]
     weight: NDArray[np.float64]
     foreign: NDArray[np.bool_]  # article and event are in different languages
+    read: NDArray[np.bool_]  # the model reads the article's language
 
     def where(self, chosen: NDArray[np.bool_]) -> Rows:
         return Rows(
@@ -87,6 +88,7 @@ class Rows(NamedTuple):
             self.truth[chosen],
             self.weight[chosen],
             self.foreign[chosen],
+            self.read[chosen],
         )
 
 
@@ -123,7 +125,7 @@ def collect(
         read(a.title, a.text, table.gazetteer, day) for a, day in zip(articles, days, strict=True)
     ]
     said = [signals.Said(one, table) for one in readings]
-    values, kinds, truth, weight, foreign = [], [], [], [], []
+    values, kinds, truth, weight, foreign, reads = [], [], [], [], [], []
     for index, event in enumerate(table.events):
         own = written_in(event.definition, language)
         best = np.array([one.cosines.best[index] for one in near])
@@ -143,7 +145,8 @@ def collect(
             truth.append(float(positive[n]))
             weight.append(importance)
             foreign.append(bool(articles[n].lang) and articles[n].lang not in own)
-    rows = Rows(*(np.array(column) for column in (values, kinds, truth, weight, foreign)))
+            reads.append(articles[n].lang in (None, "en"))
+    rows = Rows(*(np.array(column) for column in (values, kinds, truth, weight, foreign, reads)))
     # Every stream counts alike, whatever its size: by its number of positives.
     return rows._replace(weight=rows.weight * (300.0 / max(30.0, rows.truth.sum())))
 
@@ -233,7 +236,7 @@ def gather(
             listed = task.name == "korea" or task.name.endswith(":full")
             regime = ("listed_" if listed else "") + ("headline" if headlines else "text")
             if not listed and len(task.definitions) >= CROWD:
-                own["crowd"].append(rows)
+                own["crowd"].append(rows.where(rows.read))
             if across and rows.foreign.any():
                 own["across"].append(rows.where(rows.foreign))
                 rows = rows.where(~rows.foreign)
