@@ -160,19 +160,14 @@ def _languages(streams: Sequence[Stream]) -> list[str]:
 
 
 def _tasks(path: Path, reads: Sequence[str]) -> list[Task]:
-    """Events in the main language of the stream; where several are read, also in any. Articles
-    that the model does not read are left out: nothing can be learned for it from them."""
+    """Events in the main language of the stream; where several are read, also in any."""
     every = clusters(path, "k1", None)
     counts = Counter(one.lang for one in every.articles if one.lang in reads)
     main = _main([every], reads)
     found = [clusters(path, how, main) for how in WAYS]
     if len(counts) > 1:
         found += [clusters(path, how, None) for how in ("k1", "k4")]
-    readable = [
-        one._replace(articles=[a for a in one.articles if not a.lang or a.lang in reads])
-        for one in found
-    ]
-    return [one for one in readable if one.definitions]
+    return [train_match.readable(one, reads) for one in found if one.definitions]
 
 
 def _main(tasks: Sequence[Task], reads: Sequence[str]) -> str | None:

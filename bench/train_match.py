@@ -9,7 +9,7 @@ definition is learned with it, so that one threshold serves all.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -79,7 +79,6 @@ class Rows(NamedTuple):
     truth: NDArray[np.float64]
     weight: NDArray[np.float64]
     foreign: NDArray[np.bool_]  # article and event are in different languages
-    read: NDArray[np.bool_]  # the model reads the article's language
 
     def where(self, chosen: NDArray[np.bool_]) -> Rows:
         return Rows(
@@ -88,7 +87,6 @@ class Rows(NamedTuple):
             self.truth[chosen],
             self.weight[chosen],
             self.foreign[chosen],
-            self.read[chosen],
         )
 
 
@@ -125,7 +123,7 @@ def collect(
         read(a.title, a.text, table.gazetteer, day) for a, day in zip(articles, days, strict=True)
     ]
     said = [signals.Said(one, table) for one in readings]
-    values, kinds, truth, weight, foreign, reads = [], [], [], [], [], []
+    values, kinds, truth, weight, foreign = [], [], [], [], []
     for index, event in enumerate(table.events):
         own = written_in(event.definition, language)
         best = np.array([one.cosines.best[index] for one in near])
@@ -145,8 +143,7 @@ def collect(
             truth.append(float(positive[n]))
             weight.append(importance)
             foreign.append(bool(articles[n].lang) and articles[n].lang not in own)
-            reads.append(articles[n].lang in (None, "en"))
-    rows = Rows(*(np.array(column) for column in (values, kinds, truth, weight, foreign, reads)))
+    rows = Rows(*(np.array(column) for column in (values, kinds, truth, weight, foreign)))
     # Every stream counts alike, whatever its size: by its number of positives.
     return rows._replace(weight=rows.weight * (300.0 / max(30.0, rows.truth.sum())))
 
@@ -236,7 +233,7 @@ def gather(
             listed = task.name == "korea" or task.name.endswith(":full")
             regime = ("listed_" if listed else "") + ("headline" if headlines else "text")
             if not listed and len(task.definitions) >= CROWD:
-                own["crowd"].append(rows.where(rows.read))
+                own["crowd"].append(rows)
             if across and rows.foreign.any():
                 own["across"].append(rows.where(rows.foreign))
                 rows = rows.where(~rows.foreign)
@@ -266,6 +263,12 @@ def learn(found: dict[str, dict[str, list[Rows]]], without: str | None = None) -
     return regimes
 
 
+def readable(task: Task, reads: Collection[str]) -> Task:
+    """Without articles that the model does not read: those are judged by names alone, and nothing
+    can be learned for it from them."""
+    return task._replace(articles=[a for a in task.articles if not a.lang or a.lang in reads])
+
+
 def in_any_language(path: Path) -> list[Task]:
     """The first articles of an event, whatever their language."""
     return [clusters(path, how, None) for how in ("k1", "k4")]
@@ -287,6 +290,7 @@ def main() -> None:
     if options.model is not None:
         firsts = {task.name.split("-")[0]: task.articles for task in lessons}
         background = unrelated(list(firsts.values()), encoder)
+    lessons = [readable(one, reads) for one in lessons]
     found = gather(lessons, encoder, background, across=len(reads) > 1)
     encoder.save()
     file = DecisionFile(

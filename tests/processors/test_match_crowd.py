@@ -11,6 +11,7 @@ from processors.match import crowd, decision, signals
 from processors.match.events import build
 from processors.match.judge import Judge
 from processors.match.settings import MatchSettings
+from processors.text.words import terms
 from stream.records import Article, Decision, Definition, DefinitionVectors, Example, Name
 from tests.processors.matching import MODEL, signal
 
@@ -145,6 +146,26 @@ def test_words_are_the_same_when_they_begin_alike_and_are_told_as_the_article_ha
     shared = note.removeprefix("shares the words ").replace(" and ", ", ").split(", ")
     assert "oldmere" in shared
     assert set(shared) <= set(f"{told.title} {told.text}".lower().replace(".", "").split())
+
+
+def test_the_name_of_a_person_alone_says_nothing() -> None:
+    text = "Mara Lindqvist entered a clinic on Friday. A judge had ordered it, her lawyer said."
+    stay = Definition(
+        id="stay",
+        version=1,
+        title="Mara Lindqvist in a clinic",
+        examples=[Example(title="Mara Lindqvist enters a clinic", text=text, about=True)],
+    )
+    every = [*definitions(), stay]
+    rows = np.array([vector(n) for n in range(len(every))], dtype=np.float64)
+    many = crowd.gather(every, [[n] for n in range(len(every))], rows)
+
+    def told(title: str) -> float:
+        heard = crowd.hear(crowd.counts(terms(title), []), many)
+        return crowd.told(heard).item(len(every) - 1)
+
+    assert told("Mara Lindqvist returns to television") == 0
+    assert told("Mara Lindqvist leaves the clinic") > told("A singer leaves the clinic") > 0
 
 
 def test_the_name_of_the_outlet_behind_a_headline_is_no_word_of_it() -> None:
