@@ -122,10 +122,13 @@ def collect(
     readings = [
         read(a.title, a.text, table.gazetteer, day) for a, day in zip(articles, days, strict=True)
     ]
-    said = [signals.Said(one, table) for one in readings]
+    own = [written_in(one.definition, language) for one in table.events]
+    said = [
+        signals.Said(one, table, foreign=np.array([bool(a.lang) and a.lang not in o for o in own]))
+        for one, a in zip(readings, articles, strict=True)
+    ]
     values, kinds, truth, weight, foreign = [], [], [], [], []
     for index, event in enumerate(table.events):
-        own = written_in(event.definition, language)
         best = np.array([one.cosines.best[index] for one in near])
         positive = np.array([event.definition.id in task.about[a.id] for a in articles])
         negatives = np.flatnonzero(~positive)
@@ -142,7 +145,7 @@ def collect(
             kinds.append(KINDS.index(event.kind))
             truth.append(float(positive[n]))
             weight.append(importance)
-            foreign.append(bool(articles[n].lang) and articles[n].lang not in own)
+            foreign.append(bool(articles[n].lang) and articles[n].lang not in own[index])
     rows = Rows(*(np.array(column) for column in (values, kinds, truth, weight, foreign)))
     # Every stream counts alike, whatever its size: by its number of positives.
     return rows._replace(weight=rows.weight * (300.0 / max(30.0, rows.truth.sum())))

@@ -256,12 +256,14 @@ def _spread(
     return shared.astype(np.float64, copy=False), named.astype(np.float64, copy=False)
 
 
-def told(heard: Heard) -> NDArray[np.float64]:
+def told(heard: Heard, foreign: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
     """How far the article and each event say the same in rare words, 0 to 1. The event's foremost
-    name alone is nothing."""
+    name alone is nothing, but where the event is `foreign`: two languages share only names."""
     length = math.sqrt(max(heard.square, 0.0)) or 1.0
-    most = BESIDE_NAME * (heard.shared - heard.named)
-    return np.round(np.minimum(heard.shared, most) / length, 4)
+    found = np.minimum(heard.shared, BESIDE_NAME * (heard.shared - heard.named))
+    if foreign is not None:
+        found = np.where(foreign, heard.shared, found)
+    return np.round(found / length, 4)
 
 
 def standing(scores: NDArray[np.float64], stranger: float) -> Standing:

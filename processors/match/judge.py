@@ -91,6 +91,7 @@ class Judge:
         self._regimes: dict[tuple[str | None, bool, bool, bool], str] = {}
         self._weights = {name: decider.weights(name) for name in decider.file.regimes}
         self._clear: dict[tuple[int, str], dict[str, float]] = {}
+        self._foreign: dict[str, NDArray[np.bool_]] = {}
 
     def kept(self, article: Article, vector: Vector) -> list[Decision]:
         """The decisions worth storing: yes, likely enough, or the best rival of such a one."""
@@ -139,9 +140,9 @@ class Judge:
         for (article, _), close in zip(articles, near, strict=True):
             day = published_day(article)
             reading = read(article.title, article.text, self.table.gazetteer, day)
-            said = Said(reading, self.table)
             # All languages that nobody reads or writes here are one.
             lang = article.lang if not article.lang or article.lang in self._known else UNKNOWN
+            said = Said(reading, self.table, foreign=self._given_in_others(lang))
             found.append(_Read(reading, said, close, day, lang))
         return found
 
@@ -158,6 +159,14 @@ class Judge:
                 foreign=foreign,
             )
         return self._regimes[key]
+
+    def _given_in_others(self, lang: str | None) -> NDArray[np.bool_] | None:
+        """The events that are given in other languages than this, when it is known."""
+        if not lang:
+            return None
+        if lang not in self._foreign:
+            self._foreign[lang] = np.array([lang not in own for own in self._languages])
+        return self._foreign[lang]
 
     def _reread(self, article: Article, read_: _Read, encode: Encode) -> None:
         """Read the article again without each of its sentences, as the encoder sees it then."""

@@ -84,10 +84,18 @@ class Near(NamedTuple):
 
 class Said:
     """What the words of an article say, before any event is looked at; read when it is asked for.
-    `longer` is what the article says with a sentence that is left out here."""
+    `longer` is what the article says with a sentence that is left out here; `foreign` tells which
+    events are given in other languages."""
 
-    def __init__(self, article: Reading, table: EventTable, longer: Said | None = None) -> None:
+    def __init__(
+        self,
+        article: Reading,
+        table: EventTable,
+        longer: Said | None = None,
+        foreign: NDArray[np.bool_] | None = None,
+    ) -> None:
         self._article, self._crowd, self._longer = article, table.crowd, longer
+        self.foreign = longer.foreign if longer is not None else foreign
 
     @cached_property
     def _salience(self) -> tuple[Mapping[int, float], Mapping[int, float]]:
@@ -127,7 +135,7 @@ class Said:
             return None
         if self._longer is not None and self.heard is self._longer.heard:
             return self._longer.standing
-        return crowd.standing(crowd.told(self.heard), crowd.STRANGER_TOLD)
+        return crowd.standing(crowd.told(self.heard, self.foreign), crowd.STRANGER_TOLD)
 
 
 def near(vectors: NDArray[np.float32], table: EventTable, background: float) -> list[Near]:
