@@ -95,7 +95,7 @@ class Said:
         foreign: NDArray[np.bool_] | None = None,
     ) -> None:
         self._article, self._crowd, self._longer = article, table.crowd, longer
-        self.foreign = longer.foreign if longer is not None else foreign
+        self.foreign: NDArray[np.bool_] | None = longer.foreign if longer is not None else foreign
 
     @cached_property
     def _salience(self) -> tuple[Mapping[int, float], Mapping[int, float]]:

@@ -148,7 +148,7 @@ def test_words_are_the_same_when_they_begin_alike_and_are_told_as_the_article_ha
     assert set(shared) <= set(f"{told.title} {told.text}".lower().replace(".", "").split())
 
 
-def test_the_name_of_a_person_alone_says_nothing() -> None:
+def test_the_name_of_a_person_alone_says_nothing_but_in_another_language() -> None:
     text = "Mara Lindqvist entered a clinic on Friday. A judge had ordered it, her lawyer said."
     stay = Definition(
         id="stay",
@@ -160,11 +160,12 @@ def test_the_name_of_a_person_alone_says_nothing() -> None:
     rows = np.array([vector(n) for n in range(len(every))], dtype=np.float64)
     many = crowd.gather(every, [[n] for n in range(len(every))], rows)
 
-    def told(title: str) -> float:
+    def told(title: str, *, foreign: bool = False) -> float:
         heard = crowd.hear(crowd.counts(terms(title), []), many)
-        return crowd.told(heard).item(len(every) - 1)
+        return crowd.told(heard, np.full(len(every), foreign)).item(len(every) - 1)
 
     assert told("Mara Lindqvist returns to television") == 0
+    assert told("Mara Lindqvist kehrt zum Fernsehen zurück", foreign=True) > 0
     assert told("Mara Lindqvist leaves the clinic") > told("A singer leaves the clinic") > 0
 
 
