@@ -87,16 +87,18 @@ class Books:
         """Those about these stories, those of these ids, and those about a story that hold one of
         these articles: whatever else is in the batch, an article's alerts are all here."""
         t, x = tables.alerts.c, tables.alert_articles.c
-        chosen = sa.or_(
-            t.story_id.in_(sorted(stories)),
-            t.id.in_(sorted(set(ids))),
-            sa.and_(
-                t.story_id.is_not(None),
-                t.id.in_(sa.select(x.alert_id).where(x.article_id.in_(articles))),
-            ),
+        about = tables.alerts.alias("about")
+        # Three questions, since PostgreSQL reads the whole table where one is any of the three.
+        chosen = sa.union(
+            sa.select(about.c.id).where(about.c.story_id.in_(sorted(stories))),
+            sa.select(about.c.id).where(about.c.id.in_(sorted(set(ids)))),
+            sa.select(about.c.id)
+            .join(tables.alert_articles, x.alert_id == about.c.id)
+            .where(x.article_id.in_(articles), about.c.story_id.is_not(None)),
         )
         alerts: dict[str, Alert] = {}
-        for row in self.connection.execute(sa.select(tables.alerts).where(chosen)).mappings():
+        every = sa.select(tables.alerts).where(t.id.in_(chosen))
+        for row in self.connection.execute(every).mappings():
             values = {k: v for k, v in row.items() if k not in ("articles", "independent_sources")}
             alerts[row["id"]] = Alert(**values)
         if not alerts:
