@@ -48,6 +48,9 @@ class DecisionFile(Struct, forbid_unknown_fields=True):
     regimes: dict[str, Regime]
     # The same for two articles, by the signals of `pairs`; empty = stories are never mended.
     pairs: dict[str, Regime] = {}
+    # The mean cosine of two stories where all news is of one subject, and where it is of all kinds,
+    # which depends on the model; None = not known, and `varied` is 0.
+    alike: tuple[float, float] | None = None
 
 
 class Decision(NamedTuple):
@@ -136,6 +139,8 @@ def parse(data: bytes, origin: str) -> Decision:
         raise UsageError(f"{origin} is not a decision file: {error}") from error
     rows = _rows(file.regimes, signals.NAMES, origin)
     paired = _rows(file.pairs, pairs.PAIR_SIGNALS, origin) if file.pairs else {}
+    if file.alike is not None and not file.alike[0] > file.alike[1]:
+        raise UsageError(f"{origin}: the first number of `alike` must be the higher one")
     return Decision(
         file, hashlib.blake2b(data, digest_size=6).hexdigest(), rows, frozenset(file.reads), paired
     )

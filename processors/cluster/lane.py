@@ -182,7 +182,7 @@ class Lane(Stock):
         ranked: list[tuple[float, Story]] = []
         nearest = 0.0
         read = not piece.lang or piece.lang in decision.reads
-        stream = self.kind()
+        stream = self.kind(decision)
         rows = signals.measure(piece, vector, found, background, stream)
         for story, measured in zip(found, rows, strict=True):
             ranked.append((decision.score(piece, story, measured), story))
@@ -192,10 +192,12 @@ class Lane(Stock):
         by_story = {story.id: row for story, row in zip(found, rows, strict=True)}
         return Judged(ranked, nearest, background, stream, by_story)
 
-    def kind(self) -> tuple[float, float]:
+    def kind(self, decision: Decision) -> tuple[float, float]:
         """What kind of stream it is: how scattered, how varied."""
         scattered = signals.scattered(len(self.shelf.stories), len(self.known))
-        return scattered, signals.varied(self.shelf.alike(), scattered)
+        if (known := decision.file.alike) is None:
+            return scattered, 0.0
+        return scattered, signals.varied(self.shelf.alike(), known, scattered)
 
     def _continued(
         self, piece: Piece, vector: Vector, judged: Judged, decision: Decision

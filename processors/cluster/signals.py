@@ -79,9 +79,6 @@ _AHEAD_COLUMNS = [NAMES.index(name) for name in AHEAD.values()]
 _SHARE_COLUMNS = [
     (slope, level, [NAMES.index(name) for name in names]) for slope, level, names in SHARES.values()
 ]
-# Of headlines on one subject (the Games) two stories have a mean cosine of .3, of local news of .14
-# to .2, of general news under .1.
-VARIED_FROM, VARIED_TO = 0.3, 0.15
 
 
 class _Said(NamedTuple):
@@ -100,10 +97,12 @@ def scattered(stories: int, articles: int) -> float:
     return min(SCATTERED_HIGH, max(SCATTERED_LOW, math.log(opened / joined)))
 
 
-def varied(alike: float, scattered: float) -> float:
+def varied(alike: float, known: tuple[float, float], scattered: float) -> float:
     """1 where stories are large and on many subjects, 0 where most articles stand alone or all are
-    about one subject. There what an article shares with a story means more."""
-    subjects = (VARIED_FROM - alike) / (VARIED_FROM - VARIED_TO)
+    about one subject. There what an article shares with a story means more. `alike` is the mean
+    cosine of two stories, `known` what it is for one subject and for all kinds."""
+    one, many = known
+    subjects = (one - alike) / (one - many)
     large = scattered / SCATTERED_LOW
     return min(1.0, max(0.0, subjects)) * min(1.0, max(0.0, large))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,10 @@ def test_a_process_with_the_cluster_stage_gets_huge_pages(
     child.start()
     assert child.process is not None
     try:
-        found = Path(f"/proc/{child.process.pid}/environ").read_bytes().decode().split("\0")
-        own = dict(one.split("=", 1) for one in found if one)
+        environ = Path(f"/proc/{child.process.pid}/environ")
+        while not (found := environ.read_bytes()):  # it is empty for a moment at first
+            time.sleep(0.01)
+        own = dict(one.split("=", 1) for one in found.decode().split("\0") if one)
         assert {name: own[name] for name in HUGE_PAGES if name in own} == expected
     finally:
         child.stop()

@@ -11,8 +11,6 @@ from processors.cluster.signals import (
     NAMES,
     SCATTERED_HIGH,
     SCATTERED_LOW,
-    VARIED_FROM,
-    VARIED_TO,
     scattered,
     varied,
 )
@@ -41,11 +39,11 @@ def test_the_shipped_decision_joins_less_where_most_stand_alone(kind: str) -> No
 
 
 def test_news_is_varied_where_stories_are_large_and_on_many_subjects() -> None:
-    large = scattered(40, 400)
-    assert varied(0.05, large) == 1
-    assert varied(VARIED_FROM, large) == 0  # all about one subject
-    assert varied(0.05, scattered(300, 400)) == 0  # most stand alone
-    shares = [varied(alike, large) for alike in (VARIED_TO, 0.2, 0.25, VARIED_FROM)]
+    known, large = (0.3, 0.15), scattered(40, 400)
+    assert varied(0.05, known, large) == 1
+    assert varied(0.3, known, large) == 0  # all about one subject
+    assert varied(0.05, known, scattered(300, 400)) == 0  # most stand alone
+    shares = [varied(alike, known, large) for alike in (0.15, 0.2, 0.25, 0.3)]
     assert shares == sorted(shares, reverse=True)
 
 
