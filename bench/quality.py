@@ -175,7 +175,7 @@ def silence_tables(run: Run) -> str:
 
 
 def _threshold(value: float) -> str:
-    return f"**{value:.1f}** (default)" if value == DEFAULT else f"{value:.1f}"
+    return f"**{value:.2f}** (default)" if value == DEFAULT else f"{value:.1f}"
 
 
 def _silent(one: Silence, threshold: float) -> str:

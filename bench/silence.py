@@ -27,7 +27,7 @@ SEED = 7
 # Without a date at all an article must get this far to be asked again with one: even at the lowest
 # threshold the date would have to be worth 200 to 1, and those learned are worth 10.
 WORTH_A_DATE = 0.002
-THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+THRESHOLDS = (0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 DEFAULT = MatchSettings().threshold
 
 
