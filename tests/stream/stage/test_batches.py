@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 
 import pytest
+from prometheus_client import REGISTRY
 
 from stream import batch
 from stream.log.contract import LogRecord, Partition
@@ -100,3 +101,38 @@ def test_a_shutdown_waits_for_a_chunk_and_not_for_the_batch(log: SqliteLog) -> N
     assert log.committed("dateline.echo", Partition(IN, 0)) == 2
     run(log, Echo())
     assert answers(log) == NAMES
+
+
+def test_lag_is_what_waits_in_the_partitions_that_are_ours(log: SqliteLog) -> None:
+    def told() -> float | None:
+        return REGISTRY.get_sample_value("dateline_stage_lag_records", {"stage": "echo"})
+
+    put(log, NAMES)
+    put(log, ["other"], partition=1)
+    owner, standby = Loop(Echo(), log), Loop(Echo(), log)
+    owner.BATCH = 4
+    owner.step()
+    standby.step(wait=0.0)
+    assert (owner.lag(), told()) == (7, 7.0)
+    assert (standby.lag(), told()) == (0, 0.0), "it has nothing of its own to do"
+    drain([owner])
+    assert (owner.lag(), told()) == (0, 0.0)
+    owner.close()
+    standby.close()
+
+
+def test_the_lag_is_asked_for_at_times_while_it_runs(log: SqliteLog) -> None:
+    class Counting(Loop):
+        LAG_EVERY_S = 0.0
+
+        def lag(self) -> int:
+            stop.set()
+            return super().lag()
+
+    stop = threading.Event()
+    thread = threading.Thread(target=Counting(Echo(), log).run, args=(stop,))
+    thread.start()
+    ended = stop.wait(20)
+    stop.set()
+    thread.join(20)
+    assert ended
