@@ -111,7 +111,7 @@ def saved(stage: ClusterStage) -> tuple[float, float, float]:
     """(seconds, MB) of a snapshot, and seconds of processor time to start from it."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        path = snapshot.save(Path(folder), stage._lanes[0], "bench", "bench", START, 0)
+        path = snapshot.save(Path(folder), stage._lanes[0], "bench", "bench", START, 0, stage.beat)
         seconds = time.perf_counter() - started
         again = stage._new_lane(0)
         started = time.process_time()

@@ -99,5 +99,5 @@ def _row(settings: Settings, worker: Worker, started: datetime, now: datetime) -
 def _snapshot(settings: Settings) -> datetime | None:
     """When the newest snapshot was written."""
     folder = settings.cluster.state_dir or Path("dateline.state")
-    written = [path.stat().st_mtime for path in folder.glob("*") if path.is_file()]
+    written = [path.stat().st_mtime for path in folder.glob("*.snapshot")]
     return datetime.fromtimestamp(max(written), UTC) if written else None

@@ -43,6 +43,8 @@ class Stage(ABC):
     tables: tuple[str, ...] = ()
     # Topic whose own earlier outputs the stage wants back when it gains a partition.
     restores_from: str | None = None
+    # To be called now and then by what takes minutes, so that it is not taken for a standstill.
+    beat: Callable[[], None] = staticmethod(lambda: None)
     # Records a call of `process`: 1 where a failure could leave the stage's state half changed.
     chunk: int = 64
 

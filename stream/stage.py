@@ -42,6 +42,7 @@ class Loop:
         self.stage, self.log = stage, log
         self.group = group or f"dateline.{stage.name}"
         self.metrics = StageMetrics(stage.name)
+        stage.beat = self.metrics.beat
         self._say = structlog.get_logger("dateline.stage").bind(stage=stage.name)
         self._hand = Hand(stage, log, self.metrics, self._produce, self._say, dead_in_a_row)
         self._stop = threading.Event()
@@ -245,6 +246,7 @@ class Loop:
     def _produce(self, outputs: Sequence[Encoded]) -> None:
         assert self._producer is not None
         for output in outputs:
+            self.metrics.beat()  # a look back gives a million at once
             self._producer.send(
                 output.topic, output.value, key=output.key, partition=output.partition
             )

@@ -240,7 +240,8 @@ class ClusterStage(Stage):
             read_at, log_id = self._read_at[number], self._log_ids[number]
             waiting = [fact.offset for fact in self._facts[number].values()]
             placed = min([*waiting, self._placed[number]])
-            path = snapshot.save(self._folder, lane, self._rules(), log_id, read_at, placed)
+            rules = self._rules()
+            path = snapshot.save(self._folder, lane, rules, log_id, read_at, placed, self.beat)
             if len(lane.known) >= LIE_DOWN_FROM:
                 snapshot.lie_down(path, lane)
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -99,6 +100,27 @@ def test_a_stage_tells_who_does_it_how_fresh_it_is_and_what_went_wrong(
     assert found["error_at"]
     assert found["dead"] == 1
     loop.close()
+
+
+def test_the_last_snapshot_is_told_and_not_one_in_work(
+    settings: Settings, engine: sa.Engine, tmp_path: Path
+) -> None:
+    settings.cluster.state_dir = tmp_path / "state"
+    settings.cluster.state_dir.mkdir()
+    worker = Worker("cluster", lambda _: None)
+
+    def told() -> datetime | None:
+        pulse.write(engine, settings, [worker], datetime.now(UTC))
+        found: datetime | None = of(settings, "cluster")["snapshot"]
+        return found
+
+    assert told() is None
+    for name, hour in (("cluster-0-1.snapshot", 1), ("cluster-0-2.snapshot", 2), ("x.7.new", 3)):
+        file = settings.cluster.state_dir / name
+        file.touch()
+        at = (NOON + timedelta(hours=hour)).timestamp()
+        os.utime(file, (at, at))
+    assert told() == NOON + timedelta(hours=2)
 
 
 def test_a_process_that_is_gone_without_a_word_is_stopped(

@@ -63,6 +63,18 @@ def test_what_is_not_asked_for_is_not_read(tmp_path: Path) -> None:
     assert all(isinstance(one, Raw) for _, one in known.as_held())
 
 
+def test_writing_a_large_snapshot_is_no_standstill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "ENTRIES", 1)
+    given, beats = records(told(4)), list[int]()
+    on = stage(tmp_path, snapshot_every=1)
+    on.beat = lambda: beats.append(1)
+    placed(on, given)
+    on.committed({LANE: len(given)})
+    assert len(beats) > len(given)
+
+
 def test_the_more_articles_are_open_the_more_must_be_new_for_a_snapshot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -126,6 +126,22 @@ def test_restoring_for_long_is_no_standstill(log: SqliteLog) -> None:
     run(log, Restoring())
     loop = Loop(Long(), log)
     loop.step(wait=0.0)
+    loop.close()
+
+
+def test_a_stage_that_takes_long_can_say_that_it_gets_on(log: SqliteLog) -> None:
+    class Saving(Restoring):
+        def committed(self, next_offsets: Mapping[Partition, int]) -> None:
+            loop.metrics.last_round -= 301
+            stuck.append(loop.metrics.stuck(300) is not None)
+            self.beat()
+            stuck.append(loop.metrics.stuck(300) is not None)
+
+    stuck: list[bool] = []
+    put(log, NAMES)
+    loop = Loop(Saving(), log)
+    loop.step()
+    assert stuck == [True, False]
     loop.close()
 
 
