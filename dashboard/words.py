@@ -141,8 +141,11 @@ def why(decision: Decision | None) -> str:
         (s for s in decision.signals if s.contribution * sign >= TELLING),
         key=lambda signal: -signal.contribution * sign,
     )
-    # Two signals may say the same thing; one that has no clause is told by its name at best.
-    clauses = list(dict.fromkeys(s.note for s in weighty if s.note))
+    # Two signals may say the same thing, as the whole description does of its closest sentence;
+    # one that has no clause is told by its name at best.
+    whole = any(s.name == "meaning" for s in weighty)
+    telling = [s for s in weighty if not (whole and s.name == "detail")]
+    clauses = list(dict.fromkeys(s.note for s in telling if s.note))
     clauses = clauses or [signal_name(signal).lower() for signal in weighty]
     if clauses:
         return "; ".join(clauses[:2])

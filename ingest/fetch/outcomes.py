@@ -54,6 +54,7 @@ def failed(error: Exception, settings: IngestSettings) -> FetchError:
             return FetchError(kind="too-large", sentence=str(inner))
         inner = getattr(inner, "os_error", None) or inner.__cause__
     why = plain(getattr(error, "message", "") or error) or type(error).__name__
+    why = why.replace(" ssl:default", "")  # said of plain http, too
     match error:
         case aiohttp.ClientSSLError():
             kind = "tls"

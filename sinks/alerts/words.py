@@ -65,7 +65,13 @@ def reason(piece: Piece, why: Reason | None) -> dict[str, Any]:
     if why is None:
         return {"article": piece.title, "outlet": piece.outlet}
     signals = sorted(why.decision.get("signals", []), key=lambda s: -float(s["contribution"]))
-    strongest = [str(s.get("note") or "") for s in signals if s["contribution"] > 0]
+    # That one sentence of the description is close says nothing beside the whole of it.
+    whole = any(s["name"] == "meaning" and s["contribution"] > 0 for s in signals)
+    strongest = [
+        str(s.get("note") or "")
+        for s in signals
+        if s["contribution"] > 0 and not (whole and s["name"] == "detail")
+    ]
     return {
         "article": piece.title,
         "outlet": piece.outlet,

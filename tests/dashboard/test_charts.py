@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dashboard import charts, diff
+import msgspec
+
+from dashboard import charts, diff, words
+from stream.records import Signal
 from tests.dashboard import world
 
 
@@ -86,3 +89,16 @@ def test_spacing_is_no_change() -> None:
 def test_of_a_hostile_text_only_the_beginning_is_compared() -> None:
     pieces = diff.words("a b " * 50_000, "b a " * 50_000)
     assert 0 < len("".join(piece.text for piece in pieces).split()) <= 2 * diff.MAX_WORDS
+
+
+def test_the_reason_in_one_line_says_two_different_things() -> None:
+    signals = [
+        Signal(name="meaning", value=1, contribution=3, note="close to the description"),
+        Signal(name="detail", value=1, contribution=2, note="close to a sentence of it"),
+        Signal(name="inside", value=1, contribution=1, note="published inside the window"),
+    ]
+    decided = world.decision(world.EVENTS[0], 0.9, "")
+    told = words.why(msgspec.structs.replace(decided, signals=signals))
+    assert told == "close to the description; published inside the window"
+    told = words.why(msgspec.structs.replace(decided, signals=signals[1:]))
+    assert told == "close to a sentence of it; published inside the window"

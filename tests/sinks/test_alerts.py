@@ -182,7 +182,8 @@ def test_reasons_are_told_in_words_each_once() -> None:
     signals = [
         Signal(name="meaning", value=1, contribution=2.5, note="reads like the event"),
         Signal(name="words", value=1, contribution=2.0),
-        Signal(name="detail", value=1, contribution=1.0, note="reads like the event"),
+        Signal(name="detail", value=1, contribution=1.0, note="reads like a sentence of it"),
+        Signal(name="places", value=1, contribution=0.8, note="names Kim Jong Un"),
         Signal(name="actors", value=1, contribution=0.7, note="names Kim Jong Un"),
         Signal(name="outside", value=1, contribution=-1.0, note="long before the window"),
     ]
