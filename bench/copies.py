@@ -11,7 +11,6 @@ copy, another text on the same news is none, null is what the feeds' words do no
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import math
@@ -179,7 +178,7 @@ def measure(articles: Sequence[Article], found: set[Pair]) -> Report:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="dateline bench copies", description=__doc__)
+    parser = entry.parser("copies", __doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder for vectors")
     parser.add_argument("--json", action="store_true")

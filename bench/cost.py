@@ -11,7 +11,6 @@ are open stories and their 24 highest: what finding candidates alone would cost.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 import tempfile
@@ -25,7 +24,7 @@ import numpy as np
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from bench import tables
+from bench import entry, tables
 from bench.shares import STEPS, Shares
 from bench.world import DIMS, MODEL, START, World
 from processors.cluster import snapshot
@@ -137,13 +136,18 @@ HEAD = ("open articles", "stories", "placing ms", "p95", "matching ms", "both ms
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="dateline bench cost", description=__doc__)
-    parser.add_argument("--open", default="1000,10000,30000,100000", help="levels, in articles")
-    parser.add_argument("--events", default="4,100,1000", help="numbers of events")
+    parser = entry.parser("cost", __doc__)
+    parser.add_argument(
+        "--open", type=entry.numbers, default="1000,10000,30000,100000", metavar="N,N",
+        help="levels, in articles (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--events", type=entry.numbers, default="4,100,1000", metavar="N,N",
+        help="numbers of events (%(default)s)",
+    )  # fmt: skip
     parser.add_argument("--timed", type=int, default=500, help="articles timed at each level")
     arguments = parser.parse_args(argv)
-    levels = sorted(int(one) for one in arguments.open.split(","))
-    events = sorted(int(one) for one in arguments.events.split(","))
+    levels, events = arguments.open, arguments.events
     world = World()
     stage = ClusterStage(ClusterSettings())
     stage.start(Partition(EMBEDDED, 0), "bench")
@@ -224,4 +228,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(main)

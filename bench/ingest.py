@@ -12,7 +12,6 @@ over the repeats, and processor milliseconds a feed tell apart what the machine 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -25,6 +24,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import entry
 from bench.pollers import WARM_UP
 
 # name -> (contender of bench.pollers, processes that share its feeds)
@@ -195,14 +195,12 @@ def report(middle: dict[str, dict[str, Figure]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="dateline bench ingest", description="Feeds a second, beside a peer and a limit."
-    )
-    parser.add_argument("--feeds", type=int, default=1000)
+    parser = entry.parser("ingest", __doc__)
+    parser.add_argument("--feeds", type=int, default=1000, help="feeds served (1000)")
     parser.add_argument("--items", type=int, default=20, help="items in each feed")
     parser.add_argument("--repeat", type=int, default=3, help="the median of so many runs counts")
     parser.add_argument("--only", action="append", choices=CONTENDERS, help="(may be repeated)")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="one object with all figures")
     given = parser.parse_args(arguments)
     say = (lambda _: None) if given.json else (lambda line: print(line, file=sys.stderr))
     found = measure(given.feeds, given.items, given.repeat, given.only or list(CONTENDERS), say)
@@ -219,4 +217,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(main)

@@ -1,6 +1,6 @@
 """Many pollers on one feed table, one of them killed on the way: is it fresh, and is it polite?
 
-    python -m bench.leases [--feeds 10000] [--scale 1] [--database URL]
+    dateline bench leases [--feeds 10000] [--scale 1] [--rounds 2] [--database URL]
 
 Starts three poller processes on one database (PostgreSQL from a package, unless one is named) and
 a server on loopback with all the feeds (`bench.crowd`), kills one poller with -9 in the middle and
@@ -28,6 +28,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bench import entry
 from bench.lateness import DEADLINE, GAP, INTERVAL, LEASE, Result, compare_all, saved_polls
 
 # No publisher's host in the lists we know has more feeds than this (sections of one paper).
@@ -216,9 +217,9 @@ def _database(folder: Path) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Many pollers, one of them killed.")
-    parser.add_argument("--feeds", type=int, default=10_000)
-    parser.add_argument("--scale", type=float, default=1.0)
+    parser = entry.parser("leases", __doc__)
+    parser.add_argument("--feeds", type=int, default=10_000, help="feeds served (10000)")
+    parser.add_argument("--scale", type=float, default=1.0, help="all times divided by it (1)")
     parser.add_argument("--rounds", type=float, default=2.0, help="how many intervals to run for")
     parser.add_argument("--database", help="an empty database to use")
     parser.add_argument("--as-poller", help=argparse.SUPPRESS)
@@ -235,4 +236,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(main)

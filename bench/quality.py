@@ -10,7 +10,6 @@ printed. `--left-out DIR` holds decision files that were learned without a set, 
 
 from __future__ import annotations
 
-import argparse
 import re
 import subprocess
 import sys
@@ -209,7 +208,7 @@ def _say(line: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="dateline bench quality", description=__doc__)
+    parser = entry.parser("quality", __doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--write", type=Path, help="the page whose parts are replaced")
     parser.add_argument("--orders", type=int, default=5, help="shuffled orders (default 5)")

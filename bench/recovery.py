@@ -29,7 +29,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from bench import tables
+from bench import entry, tables
 from bench.cost import record
 from bench.world import START, World
 from processors.cluster import kept, snapshot
@@ -203,8 +203,11 @@ HEAD = ("open articles", "snapshot", "written in", "start to first placement", "
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="dateline bench recovery", description=__doc__)
-    parser.add_argument("--open", default="100000,1000000", help="levels, in articles")
+    parser = entry.parser("recovery", __doc__)
+    parser.add_argument(
+        "--open", type=entry.numbers, default="100000,1000000", metavar="N,N",
+        help="levels, in articles (%(default)s)",
+    )  # fmt: skip
     parser.add_argument("--placed", type=int, default=20_000, help="articles placed for real")
     parser.add_argument("--after", type=int, default=1000, help="placed after the snapshot")
     parser.add_argument("--folder", type=Path, help="for snapshots (default: a temporary one)")
@@ -224,7 +227,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     head = snapshot.Head(snapshot.FORMAT, stage._rules(), LOG, 0, lane.next, START, 0)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as temporary:
         work = Path(temporary)
-        levels = sorted(int(one) for one in arguments.open.split(","))
+        levels = arguments.open
         written = list[tuple[int, Path, float]]()
         for level in levels:
             started = time.perf_counter()
@@ -267,4 +270,4 @@ def _give(path: Path, stage: ClusterStage, stream: Stream, first: int, after: in
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(main)

@@ -9,7 +9,6 @@ share a time are read in several shuffled orders and the figures averaged.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -196,7 +195,7 @@ def show(report: Report) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="dateline bench stories", description=__doc__)
+    parser = entry.parser("stories", __doc__)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--lang", help="only articles in this language")
     parser.add_argument("--orders", type=int, default=5, help="shuffled orders (default 5)")

@@ -9,7 +9,6 @@ are chosen on the answers, for the best macro F1 of that table: no real system c
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -142,7 +141,7 @@ def show(report: Report) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="dateline bench tracking", description=__doc__)
+    parser = entry.parser("tracking", __doc__)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--k", type=int, action="append", help="examples; may be repeated")
     parser.add_argument("--describe", action="store_true", help="also title and two sentences")
