@@ -42,7 +42,7 @@ def test_a_chain_of_stages_drains_and_goes_on_where_it_was() -> None:
         drain([loop])
         loop.close()
         assert [decode(b[0], AlertAck).alert_id for b in again.batches] == ["late"]
-        assert len(again.looked_back[0]) == 21
+        assert sorted(again.looked_back[0]) == sorted(f"n{i}" for i in range(20)), "without poison"
         out = [decode(r.value, AlertAck).alert_id for r in log.read(Partition(OUT, 1))]
         assert out == [f"n{i}" for i in range(1, 20, 2)] + ["late"]
         log.close()
