@@ -7,7 +7,7 @@ handles poison records, shutdown, tables, restoring and metrics for all of them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -52,12 +52,13 @@ class Stage(ABC):
     def process(self, batch: Sequence[LogRecord]) -> list[Output]:
         """Handle records of one partition, in order. Must not change its state when it raises."""
 
-    def table(self, changes: Sequence[LogRecord], rewind: Rewind) -> list[Output]:
+    def table(self, changes: Sequence[LogRecord], rewind: Rewind) -> Iterable[Output]:
         """New records of the tables: all of them, the first time; none, when only the partitions
         have changed. Called before any record that follows is processed, and only while the
         stage owns partitions. `rewind()` reads again what has been processed so far of the
-        partitions owned now, oldest first, without the stage's dead letters. An exception ends
-        the stage."""
+        partitions owned now, oldest first, without the stage's dead letters. What is returned is
+        appended while it is made, so a look back over a million articles need not fit into
+        memory. An exception ends the stage."""
         return []
 
     def start(self, partition: Partition, log_id: str) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import structlog
 
@@ -24,6 +25,8 @@ class Loop:
 
     # 256 articles take the slowest stage, embedding, about 5 s on two cores.
     BATCH = 256
+    # Outputs of a look back held at once: a flush costs a moment, a million of them memory.
+    PAGE = 1000
     # How long one poll may wait for a first record; bounds the latency of a shutdown.
     WAIT_S = 0.2
     # Waiting after Unavailable doubles from the first to the last of these.
@@ -198,8 +201,9 @@ class Loop:
             if record.offset >= self._table_next.get(record.source, 0)
         ]
         if changes or self._regained:
-            outputs = self.stage.table(changes, self._rewind)
-            self._produce([encode(output) for output in outputs])
+            outputs = iter(self.stage.table(changes, self._rewind))
+            while page := [encode(output) for output in islice(outputs, self.PAGE)]:
+                self._produce(page)
             # Only now, so that changes whose outputs could not be stored are shown again.
             self._table_next |= {record.source: record.offset + 1 for record in changes}
             self._regained = False

@@ -89,11 +89,12 @@ def _placed(
         if best.score > 0:
             return [f"it was nearest to {name(best)}; the stories were mended with it"]
         return [
-            f"it opened its story: the nearest, {name(best)}, was short by {-best.score:.1f} in "
-            f"log-odds: {best.base:.1f} and {_told(best.parts)}"
+            f"it opened its story: the nearest, {name(best)}, scored {_signed(best.score)}, and "
+            f"joining takes more than 0 ({_made_of(best)})"
         ]
     found = [
-        f"it belongs there by {own.score:+.1f} in log-odds: {own.base:.1f} and {_told(own.parts)}"
+        f"it belongs there: it scored {_signed(own.score)}, and joining takes more than 0 "
+        f"({_made_of(own)})"
     ]
     if other is None:
         return [*found, "no other open story came into question"]
@@ -101,10 +102,19 @@ def _placed(
     lead = {k: own.parts.get(k, 0.0) - other.parts.get(k, 0.0) for k in kinds}
     return [
         *found,
-        f"next best: {name(other)} at {other.score:+.1f}; what sets them apart: {_told(lead)}",
+        f"next best: {name(other)} with {_signed(other.score)}; "
+        f"what sets them apart: {_told(lead)}",
     ]
+
+
+def _made_of(one: Considered) -> str:
+    return f"it starts from {_signed(one.base)}: {_told(one.parts)}"
+
+
+def _signed(number: float) -> str:
+    return f"{number:+.1f}".replace("-", "−")
 
 
 def _told(parts: Mapping[str, float]) -> str:
     ranked = sorted(parts.items(), key=lambda pair: (-abs(pair[1]), pair[0]))
-    return ", ".join(f"{kind} {part:+.1f}" for kind, part in ranked[:3] if abs(part) >= SMALL)
+    return ", ".join(f"{kind} {_signed(part)}" for kind, part in ranked[:3] if abs(part) >= SMALL)

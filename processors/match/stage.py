@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby, islice
 
@@ -66,7 +66,7 @@ class MatchStage(Stage):
             outputs.append(Output(MATCHED, matched, key=article.id, partition=record.partition))
         return outputs
 
-    def table(self, changes: Sequence[LogRecord], rewind: Rewind) -> list[Output]:
+    def table(self, changes: Sequence[LogRecord], rewind: Rewind) -> Iterable[Output]:
         self._roster.read(changes)
         if changes:
             self._judges.clear()
@@ -77,7 +77,7 @@ class MatchStage(Stage):
         waiting = {lane: self._roster.waiting(lane) for lane in sorted(self._lanes)}
         if not any(waiting.values()):
             return []
-        return list(self._look_back(waiting, rewind))
+        return self._look_back(waiting, rewind)
 
     def _look_back(self, waiting: dict[int, list[Definition]], rewind: Rewind) -> Iterator[Output]:
         newest: dict[int, datetime] = {}

@@ -223,9 +223,9 @@ def lines(decision: Decision, title: str = "") -> list[str]:
 
 # What would have been there in a clear case, by signal.
 _WANTED = {
-    "meaning": "closeness to the description",
-    "detail": "closeness to a sentence of the description",
-    "examples": "closeness to an example",
+    "meaning": "more closeness to the description",
+    "detail": "more closeness to a sentence of the description",
+    "examples": "more closeness to an example",
     "against": "less likeness to a counter-example",
     "ahead": "a lead over its look-alikes",
     "behind": "to be closer to it than to a related event",

@@ -67,12 +67,12 @@ def test_an_article_that_joins_says_what_set_its_story_apart_from_the_next_best(
     assert joined.story == joined.considered[0].story
     own, other = joined.considered
     first, second = told(joined)
-    by = f"{own.score:+.1f} in log-odds: {own.base:.1f} and "
-    assert first.startswith(f"it belongs there by {by}")
-    assert f"at {other.score:+.1f}; what sets them apart: " in second
+    assert first.startswith(f"it belongs there: it scored {signed(own.score)}, and joining takes")
+    assert f"(it starts from {signed(own.base)}: " in first
+    assert f"with {signed(other.score)}; what sets them apart: " in second
     kinds = {kind: own.parts.get(kind, 0) - other.parts.get(kind, 0) for kind in own.parts}
     widest = max(kinds, key=lambda kind: abs(kinds[kind]))
-    assert f"apart: {widest} {kinds[widest]:+.1f}" in second
+    assert f"apart: {widest} {signed(kinds[widest])}" in second
 
 
 def test_an_article_that_opens_a_story_says_how_far_the_nearest_was() -> None:
@@ -86,7 +86,7 @@ def test_an_article_that_opens_a_story_says_how_far_the_nearest_was() -> None:
     [nearest] = second.considered
     assert nearest.score < 0
     [line] = told(second)
-    assert f"was short by {-nearest.score:.1f} in log-odds" in line
+    assert f"scored {signed(nearest.score)}, and joining takes more than 0" in line
 
 
 def test_a_copy_and_a_mended_story_are_told_as_such() -> None:
@@ -96,6 +96,11 @@ def test_a_copy_and_a_mended_story_are_told_as_such() -> None:
     ]
     [line] = why.lines("s1", None, tried, LABELS)
     assert "nearest to “Budget passed”" in line
+
+
+def signed(number: float) -> str:
+    """As typography has it."""
+    return f"{number:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def told(one: Placed) -> list[str]:

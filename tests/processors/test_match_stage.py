@@ -63,7 +63,7 @@ def test_decisions_do_not_depend_on_batches() -> None:
 
 def test_a_definition_is_active_once_it_has_vectors() -> None:
     match = stage()
-    assert match.table([event_record(oslo())], nothing) == []
+    assert list(match.table([event_record(oslo())], nothing)) == []
     assert match.process([placed(0)])[0].record.decisions == []  # type: ignore[attr-defined]
     match.table([event_record(vectors(oslo()))], nothing)
     assert match.process([placed(1)])[0].record.decisions  # type: ignore[attr-defined]
@@ -89,24 +89,24 @@ def test_a_new_definition_looks_back_once_and_then_says_so() -> None:
     match = stage()
     earlier = [placed(0), placed(1)]
     match.process(earlier)
-    outputs = match.table(applied(oslo()), lambda: rewinding(earlier))
+    outputs = list(match.table(applied(oslo()), lambda: rewinding(earlier)))
     assert [o.key for o in of(History, outputs)] == ["a0", "a1"]
     assert all(o.topic == MATCHED and o.partition == 0 for o in of(History, outputs))
     (done,) = of(HistoryDone, outputs)
     assert outputs[-1] is done
     assert (done.record.event_id, done.record.version) == ("oslo", 1)  # type: ignore[attr-defined]
-    assert match.table(logged(outputs), lambda: rewinding(earlier)) == []
+    assert list(match.table(logged(outputs), lambda: rewinding(earlier))) == []
     # Nor does a stage that starts anew, or that gains a partition.
     restarted = stage()
     changes = [*applied(oslo()), *logged(outputs)]
-    assert restarted.table(changes, lambda: rewinding(earlier)) == []
-    assert restarted.table([], lambda: rewinding(earlier)) == []
+    assert list(restarted.table(changes, lambda: rewinding(earlier))) == []
+    assert list(restarted.table([], lambda: rewinding(earlier))) == []
 
 
 def test_a_look_back_cut_off_before_it_was_told_done_is_done_again_the_same() -> None:
     earlier = [placed(0), placed(1)]
-    first = stage().table(applied(oslo()), lambda: rewinding(earlier))
-    again = stage().table(applied(oslo()), lambda: rewinding(earlier))
+    first = list(stage().table(applied(oslo()), lambda: rewinding(earlier)))
+    again = list(stage().table(applied(oslo()), lambda: rewinding(earlier)))
     assert [encode(o.record) for o in again] == [encode(o.record) for o in first]
     assert len(of(HistoryDone, again)) == 1
 
@@ -114,9 +114,9 @@ def test_a_look_back_cut_off_before_it_was_told_done_is_done_again_the_same() ->
 def test_only_the_new_definition_looks_back() -> None:
     match = stage()
     earlier = [placed(0)]
-    done = match.table(applied(oslo()), lambda: rewinding(earlier))
+    done = list(match.table(applied(oslo()), lambda: rewinding(earlier)))
     match.table(logged(done), nothing)
-    outputs = match.table(applied(lima()), lambda: rewinding(earlier))
+    outputs = list(match.table(applied(lima()), lambda: rewinding(earlier)))
     assert [one.record.event_id for one in of(HistoryDone, outputs)] == ["lima"]  # type: ignore[attr-defined]
     for one in of(History, outputs):
         assert {d.event_id for d in one.record.decisions} == {"lima"}  # type: ignore[attr-defined]
@@ -124,10 +124,10 @@ def test_only_the_new_definition_looks_back() -> None:
 
 def test_each_lane_looks_back_for_itself_when_it_is_owned() -> None:
     match = stage(0)
-    first = match.table(applied(oslo()), lambda: rewinding([placed(0)]))
+    first = list(match.table(applied(oslo()), lambda: rewinding([placed(0)])))
     match.table(logged(first), nothing)
     match.start(Partition(PLACED, 1), "log")
-    second = match.table([], lambda: rewinding([placed(0), placed(7, lane=1)]))
+    second = list(match.table([], lambda: rewinding([placed(0), placed(7, lane=1)])))
     assert [(o.key, o.partition) for o in of(History, second)] == [("a7", 1)]
     assert [o.record.lane for o in of(HistoryDone, second)] == [1]  # type: ignore[attr-defined]
 
@@ -137,7 +137,7 @@ def test_the_look_back_reaches_so_many_days_from_the_newest_article() -> None:
         return placed(n, published=datetime(2024, month, day, tzinfo=UTC))
 
     earlier = [on(0, 4, 1), on(1, 5, 10), on(2, 5, 31)]
-    outputs = stage().table(applied(oslo(lookback_days=30)), lambda: rewinding(earlier))
+    outputs = list(stage().table(applied(oslo(lookback_days=30)), lambda: rewinding(earlier)))
     assert [o.key for o in of(History, outputs)] == ["a1", "a2"]
 
 
@@ -145,8 +145,8 @@ def test_events_applied_together_look_back_together() -> None:
     match = stage()
     earlier = [placed(0)]
     half = [event_record(oslo()), event_record(lima()), event_record(vectors(oslo()))]
-    assert match.table(half, lambda: rewinding(earlier)) == []
-    outputs = match.table([event_record(vectors(lima()))], lambda: rewinding(earlier))
+    assert list(match.table(half, lambda: rewinding(earlier))) == []
+    outputs = list(match.table([event_record(vectors(lima()))], lambda: rewinding(earlier)))
     (history,) = of(History, outputs)
     assert [d.event_id for d in history.record.decisions] == ["oslo", "lima"]  # type: ignore[attr-defined]
     assert len(of(HistoryDone, outputs)) == 2
@@ -156,9 +156,9 @@ def test_vectors_of_another_model_do_not_look_back_again() -> None:
     settings = MatchSettings(uncalibrated=True)
     match = MatchStage(settings)
     match.start(Partition(PLACED, 0), "log")
-    done = match.table(applied(oslo()), lambda: rewinding([placed(0)]))
+    done = list(match.table(applied(oslo()), lambda: rewinding([placed(0)])))
     other = event_record(vectors(oslo(), "other@1"), 50)
-    assert match.table([*logged(done), other], lambda: rewinding([placed(0)])) == []
+    assert list(match.table([*logged(done), other], lambda: rewinding([placed(0)]))) == []
     (output,) = match.process([placed(1, model="other@1")])
     assert [d.calibrated for d in output.record.decisions] == [False]  # type: ignore[attr-defined]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
@@ -10,9 +10,9 @@ from stream.errors import Unavailable
 from stream.log.contract import LogRecord, Partition
 from stream.log.sqlite import SqliteLog
 from stream.records import AlertAck, decode
-from stream.stage import Loop, drain
+from stream.stage import Loop, Output, Rewind, drain
 from tests.stream.stage.life import NAMES, answers, put, put_table, run
-from tests.stream.stages import IN, Restoring, WithTable
+from tests.stream.stages import IN, OUT, Restoring, WithTable, ack
 
 
 def test_tables_are_known_before_the_first_record_and_followed_after(log: SqliteLog) -> None:
@@ -65,6 +65,20 @@ def test_a_look_back_leaves_out_what_became_a_dead_letter(log: SqliteLog) -> Non
     drain([loop])
     assert stage.looked_back[-1] == [*NAMES[:4], "other"]
     loop.close()
+
+
+def test_what_a_look_back_finds_is_appended_while_it_reads_on(log: SqliteLog) -> None:
+    class Finding(WithTable):
+        def table(self, changes: Sequence[LogRecord], rewind: Rewind) -> Iterator[Output]:
+            for number in range(3 * Loop.PAGE):
+                held.append(number - log.bounds(Partition(OUT, 0))[1])
+                yield Output(OUT, ack(f"n{number}"), partition=0)
+
+    held = list[int]()  # made and not on the log yet
+    put_table(log, "e1")
+    run(log, Finding())
+    assert max(held) < Loop.PAGE
+    assert answers(log) == [f"n{number}" for number in range(3 * Loop.PAGE)]
 
 
 def test_a_look_back_ends_where_the_stage_starts(log: SqliteLog) -> None:
