@@ -15,7 +15,10 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from processors.compiled import compiled
+
 Hashes = NDArray[np.uint32]
+Nodes = NDArray[np.int32]
 
 # Words of the lead that are read: the parts of a series open alike for 74 and differ then, and
 # another outlet's own summary before the text took 45. A sketch has 500 bytes at most.
@@ -37,8 +40,6 @@ MAX_HELD = 32
 INDEXED = 32
 # Two runs in common before a comparison: one is an idiom.
 MIN_HITS = 2
-_NODES = np.arange(INDEXED)
-_NOBODY = np.zeros(0, dtype=np.int32)
 # Two million buckets: chains stay at one or two at 100,000 articles. The number is fixed, so that
 # chains are the same after a restart.
 BUCKET_BITS = 21
@@ -51,9 +52,15 @@ _HALF = np.uint64(32)
 _TO_BUCKET = np.uint32(2654435769)  # 2³² / the golden ratio: the smallest hashes are spread again
 
 
-class _Parts(NamedTuple):
-    title: Hashes
-    lead: Hashes
+class _Common(NamedTuple):
+    """Runs of two headlines and of two leads: in common, of the one, of the other."""
+
+    titles: int
+    title: int
+    other_title: int
+    leads: int
+    lead: int
+    other_lead: int
 
 
 def sketch(title: list[str], body: list[str]) -> bytes:
@@ -87,47 +94,50 @@ def _distinct(numbers: NDArray[Any]) -> NDArray[Any]:
     return numbers[new]
 
 
-def _parts(sketch: bytes) -> _Parts:
-    hashes = np.frombuffer(sketch, dtype="<u4")
-    odd = (hashes & 1).astype(bool)
-    return _Parts(hashes[odd], hashes[~odd])
+def _read(sketch: bytes) -> Hashes:
+    return np.frombuffer(sketch, dtype="<u4")
 
 
-def _common(one: Hashes, other: Hashes) -> tuple[int, int, int]:
-    """Runs in common, of the one, of the other."""
-    both = len(np.intersect1d(one, other, assume_unique=True))
-    return both, len(one), len(other)
+@compiled
+def _common(one: Hashes, other: Hashes) -> _Common:
+    """Of two sketches; both ascend."""
+    titles, leads, at = 0, 0, 0
+    for number in one:
+        while at < len(other) and other[at] < number:
+            at += 1
+        if at < len(other) and other[at] == number:
+            if number & 1:
+                titles += 1
+            else:
+                leads += 1
+    title, other_title = (one & 1).sum(), (other & 1).sum()
+    return _Common(titles, title, other_title, leads, len(one) - title, len(other) - other_title)
 
 
 def resemblance(one: bytes, other: bytes) -> float:
     """The share of runs that two leads have in common (of two headlines, where there is no
     text), of all that they have; 0 when either is too short to tell."""
-    a, b = _parts(one), _parts(other)
-    if min(len(a.lead), len(b.lead)) >= MIN_RUNS:
-        both, first, second = _common(a.lead, b.lead)
-    elif not len(a.lead) and not len(b.lead):
-        both, first, second = _common(a.title, b.title)
+    found = _common(_read(one), _read(other))
+    if min(found.lead, found.other_lead) >= MIN_RUNS:
+        both, every = found.leads, found.lead + found.other_lead - found.leads
+    elif not found.lead and not found.other_lead:
+        both, every = found.titles, found.title + found.other_title - found.titles
     else:
         return 0.0
-    return both / (first + second - both) if both else 0.0
+    return both / every if both else 0.0
 
 
 def repeated(one: bytes, other: bytes) -> float:
     """How much of one text stands in the other, 0 to 1; 0 when that is too little for a copy."""
-    return _repeated(_parts(one), _parts(other))
-
-
-def _repeated(a: _Parts, b: _Parts) -> float:
-    titles, first, second = _common(a.title, b.title)
-    if not len(a.lead) or not len(b.lead):
-        share = titles / max(1, first + second - titles)
+    titles, title, other_title, leads, lead, other_lead = _common(_read(one), _read(other))
+    if not lead or not other_lead:
+        share = titles / max(1, title + other_title - titles)
         enough = HEADLINE_SHARED if titles >= HEADLINE_RUNS else SHORT_HEADLINE_SHARED
         return share if titles >= MIN_HEADLINE_RUNS and share >= enough else 0.0
-    both, here, there = _common(a.lead, b.lead)
-    if min(here, there) < MIN_RUNS:
+    if min(lead, other_lead) < MIN_RUNS:
         return 0.0
-    share = both / min(here, there)
-    same_title = titles and titles >= TITLE_SHARED * min(first, second)
+    share = leads / min(lead, other_lead)
+    same_title = titles and titles >= TITLE_SHARED * min(title, other_title)
     return share if share >= (LEAD_SHARED_WITH_TITLE if same_title else LEAD_SHARED) else 0.0
 
 
@@ -162,6 +172,7 @@ class Sketches:
         self._first = np.zeros(1 << BUCKET_BITS, dtype=np.int32)
         self._next = np.zeros(0, dtype=np.int32)  # INDEXED nodes a slot
         self._previous = np.zeros(0, dtype=np.int32)
+        self._hits = np.zeros(0, dtype=np.int16)  # by slot; all 0 between two searches
 
     def chains(self) -> Chains:
         """What is held, for writing."""
@@ -181,6 +192,7 @@ class Sketches:
         self._slots = {article: slot for slot, article in enumerate(self._articles) if article}
         self._first[chains.used] = chains.first
         self._next, self._previous = chains.after.copy(), chains.before.copy()
+        self._hits = np.zeros(len(self._articles), dtype=np.int16)
 
     def add(self, article: str, sketch: bytes) -> None:
         """Hold an article that is not held."""
@@ -189,29 +201,21 @@ class Sketches:
         slot = self._free.pop() if self._free else len(self._articles)
         if slot == len(self._articles):
             self._articles.append("")
-            if slot * INDEXED == len(self._next):
-                self._next, self._previous = _longer(self._next), _longer(self._previous)
+            if slot == len(self._hits):
+                room = max(256, 2 * slot)
+                self._hits = np.zeros(room, dtype=np.int16)
+                self._next = _longer(self._next, room * INDEXED)
+                self._previous = _longer(self._previous, room * INDEXED)
         self._articles[slot] = article
         self._slots[article] = slot
-        buckets, nodes = _indexed(sketch, slot)
-        second = self._first[buckets]
-        self._next[nodes], self._previous[nodes] = second, 0
-        behind = np.flatnonzero(second)
-        nodes += 1
-        self._previous[second[behind] - 1] = nodes[behind]
-        self._first[buckets] = nodes
+        _link(self._first, self._next, self._previous, _read(sketch), slot)
 
     def remove(self, article: str, sketch: bytes) -> None:
         """Forget an article, if it is held, with this sketch."""
         slot = self._slots.pop(article, None)
         if slot is None:
             return
-        buckets, nodes = _indexed(sketch, slot)
-        before, after = self._previous[nodes], self._next[nodes]
-        inside, behind = before > 0, after > 0
-        self._next[before[inside] - 1] = after[inside]
-        self._previous[after[behind] - 1] = before[behind]
-        self._first[buckets[~inside]] = after[~inside]
+        _unlink(self._first, self._next, self._previous, _read(sketch), slot)
         self._articles[slot] = ""
         self._free.append(slot)
 
@@ -220,38 +224,84 @@ class Sketches:
         first."""
         if not sketch:
             return []
-        met: list[NDArray[np.int32]] = []
-        at = self._first[_distinct(_buckets(np.frombuffer(sketch, dtype="<u4")))]
-        for _ in range(MAX_HELD):
-            at = at[at > 0]
-            if not len(at):
-                break
-            at -= 1
-            met.append(at)
-            at = self._next[at]
-        slots = np.sort(np.concatenate(met) // INDEXED) if met else _NOBODY
-        if len(slots) < MIN_HITS or not (slots[1:] == slots[:-1]).any():
+        met = _met(self._first, self._next, self._hits, _read(sketch))
+        if not len(met):
             return []  # as for nearly all
-        slots, hits = np.unique(slots, return_counts=True)
-        slots, hits = slots[hits >= MIN_HITS], hits[hits >= MIN_HITS]
-        nearest = slots[np.argsort(-hits, kind="stable")[:MAX_HELD]].tolist()
-        own = _parts(sketch)
-        articles = [self._articles[slot] for slot in nearest]
-        scored = ((_repeated(own, _parts(self._sketch_of(one))), one) for one in articles)
+        slots = met[np.lexsort((met[:, 1], -met[:, 0]))[:MAX_HELD], 1].tolist()
+        articles = [self._articles[slot] for slot in slots]
+        scored = ((repeated(sketch, self._sketch_of(one)), one) for one in articles)
         return sorted((pair for pair in scored if pair[0]), key=lambda pair: (-pair[0], pair[1]))
 
 
-def _buckets(hashes: Hashes) -> NDArray[np.int64]:
-    return ((hashes * _TO_BUCKET) >> np.uint32(32 - BUCKET_BITS)).astype(np.int64)
+@compiled
+def _buckets(hashes: Hashes) -> NDArray[np.int32]:
+    """The different ones, in the order of the hashes."""
+    found = np.empty(len(hashes), dtype=np.int32)
+    count = 0
+    for number in hashes:
+        bucket = np.int32(np.uint32(number * _TO_BUCKET) >> (32 - BUCKET_BITS))
+        held = 0
+        for i in range(count):
+            held |= found[i] == bucket
+        if not held:
+            found[count] = bucket
+            count += 1
+    return found[:count]
 
 
-def _indexed(sketch: bytes, slot: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Different buckets for an article, and a node for each."""
-    buckets = _distinct(_buckets(np.frombuffer(sketch, dtype="<u4")[:INDEXED]))
-    return buckets, _NODES[: len(buckets)] + slot * INDEXED
+@compiled
+def _link(first: Nodes, after: Nodes, before: Nodes, hashes: Hashes, slot: int) -> None:
+    """Make an article the newest of the chains of its smallest runs."""
+    for i, bucket in enumerate(_buckets(hashes[:INDEXED])):
+        node = slot * INDEXED + i
+        second = first[bucket]
+        after[node], before[node] = second, 0
+        if second:
+            before[second - 1] = node + 1
+        first[bucket] = node + 1
 
 
-def _longer(chains: NDArray[np.int32]) -> NDArray[np.int32]:
-    more = np.zeros(max(256 * INDEXED, 2 * len(chains)), dtype=np.int32)
-    more[: len(chains)] = chains
+@compiled
+def _unlink(first: Nodes, after: Nodes, before: Nodes, hashes: Hashes, slot: int) -> None:
+    for i, bucket in enumerate(_buckets(hashes[:INDEXED])):
+        node = slot * INDEXED + i
+        if before[node]:
+            after[before[node] - 1] = after[node]
+        else:
+            first[bucket] = after[node]
+        if after[node]:
+            before[after[node] - 1] = before[node]
+
+
+@compiled
+def _met(first: Nodes, after: Nodes, hits: NDArray[np.int16], hashes: Hashes) -> Nodes:
+    """(runs in common, slot) of the articles that are met at least MIN_HITS times among the newest
+    of each chain."""
+    # All chains a step at a time: the processor fetches from many places at once.
+    at = first[_buckets(hashes)]
+    slots = np.empty(len(at) * MAX_HELD, dtype=np.int32)
+    left, count, often = len(at), 0, 0
+    for _ in range(MAX_HELD):
+        going = 0
+        for node in at[:left]:
+            if node:
+                slots[count] = slot = (node - 1) // INDEXED
+                hits[slot] += 1
+                often += hits[slot] == MIN_HITS
+                count += 1
+                at[going] = after[node - 1]
+                going += 1
+        left = going
+    found = np.empty((often, 2), dtype=np.int32)
+    for slot in slots[:count]:
+        if hits[slot] >= MIN_HITS:
+            often -= 1
+            found[often, 0], found[often, 1] = hits[slot], slot
+        hits[slot] = 0
+    return found
+
+
+def _longer(nodes: Nodes, room: int) -> Nodes:
+    more = np.zeros(room, dtype=np.int32)
+    more[: len(nodes)] = nodes
     return more

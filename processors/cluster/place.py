@@ -75,7 +75,7 @@ class Shelf:
     def refresh(self, story: Story) -> None:
         """Its centre moved."""
         self.by_row[story.row] = story.id
-        self.cells.put(story.row, story.centre, story.total)
+        self.cells.put(story.row, story.total)
 
     def drop(self, story: Story) -> None:
         del self.stories[story.id]

@@ -32,7 +32,7 @@ from processors.cluster.story import Story
 from processors.cluster.vocabulary import Vocabulary
 
 # Raise when a field below, or what is kept in a piece or a story, changes its meaning.
-FORMAT = 6
+FORMAT = 7
 KEPT = 2
 MAGIC = b"dateline cluster snapshot\n"
 # Bytes of a length and of what kind a part is; entries of a part: it is in memory twice while it is

@@ -37,7 +37,7 @@ def test_nothing_is_found_where_nothing_is_held() -> None:
 def test_a_few_hundred_stories_are_searched_exactly() -> None:
     vectors = directions(CAPACITY * PROBED // 3, groups=9)
     cells = filled(vectors)
-    assert 1 < len(cells.cells) <= PROBED
+    assert 1 < cells.count <= PROBED
     for asked in directions(40, groups=9, seed=2):
         rows, near = cells.near(asked, 10)
         assert near == sorted(near, reverse=True)
@@ -47,7 +47,7 @@ def test_a_few_hundred_stories_are_searched_exactly() -> None:
 def test_among_many_cells_the_nearest_story_is_hardly_ever_missed() -> None:
     vectors = directions(CAPACITY * PROBED * 4, groups=60)
     cells = filled(vectors)
-    assert len(cells.cells) > 3 * PROBED
+    assert cells.count > 3 * PROBED
     asked = vectors[::50] + 0.05 * directions(len(vectors[::50]), groups=9, seed=3)
     found = [cells.near(one, 1)[0][0] for one in asked]
     right = [int((vectors @ one).argmax()) for one in asked]
@@ -57,7 +57,7 @@ def test_among_many_cells_the_nearest_story_is_hardly_ever_missed() -> None:
 def test_stories_that_went_or_moved_are_found_where_they_are_now() -> None:
     vectors = directions(1500, groups=20)
     cells = filled(vectors)
-    many = len(cells.cells)
+    many = cells.count
     gone = [row for row in range(1500) if row % 8]
     for row in gone:
         cells.remove(row)
@@ -65,7 +65,7 @@ def test_stories_that_went_or_moved_are_found_where_they_are_now() -> None:
     left = [row for row in range(1500) if row % 8 == 0]
     for row in left:
         cells.put(row, moved[row])
-    assert len(cells.cells) < many / 2
+    assert cells.count < many / 2
     assert not any(row in cells for row in gone)
     asked = moved[0]
     assert set(cells.near(asked, 500)[0]) == set(left)
@@ -88,7 +88,7 @@ def test_restored_cells_go_on_as_the_first_ones_do() -> None:
             cells.remove(row)
         for row in range(2500, 4000):
             cells.put(row, vectors[row])
-    one, other = ([c.rows[: c.size].tolist() for c in cells.cells] for cells in (first, again))
+    one, other = ([cell.rows.tolist() for cell in cells.held()] for cells in (first, again))
     assert one == other
     for asked in directions(50, groups=30, seed=5):
         assert first.near(asked, 24) == again.near(asked, 24)
