@@ -25,9 +25,10 @@ from processors.embed.settings import EmbedSettings
 from processors.match import signals
 from processors.match.crowd import CROWD
 from processors.match.decision import KINDS, REGIMES, DecisionFile, Regime, load
-from processors.match.judge import published_day, written_in
+from processors.match.judge import published_day
 from processors.match.reading import read
 from processors.match.signals import AGAINST, AMONG_MANY, LISTED_ONLY, SIGNALS, UNREADABLE
+from processors.match.weighing import written_in
 from processors.text.sentences import sentences
 from stream.records import Article
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from processors.compiled import compiled
 from processors.match import signals
+from processors.match.case import Case
 from processors.match.decision import Decider
 from processors.match.events import Event, EventTable
-from processors.match.signals import Near, Said
+from processors.match.signals import MOST_YEARS, YEAR
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -46,25 +47,32 @@ NAMED: Mapping[str, tuple[float, float]] = {
     "people": (-1.0, 1.0),
 }
 _NEVER, _ALWAYS = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+_NONE = np.zeros(0, dtype=np.bool_)
 
 
 class _Weights(NamedTuple):
-    """Of one event in its regime, or of each event, or whether any event has it."""
+    """Of one event in its regime. Rows of a table, by their number, when of all events."""
 
-    base: Any  # with all that can be added whatever the article
-    meaning: Any
-    detail: Any
-    examples: Any
-    background: Any  # the last three together
-    ahead: Any
-    lead: Any
-    told: Any
-    words: Any
-    inside: Any
-    outside: Any
-    days: Any
-    named: Any
-    unnamed: Any
+    base: float  # with all that can be added whatever the article
+    meaning: float
+    detail: float
+    examples: float
+    background: float  # the last three together
+    ahead: float
+    lead: float
+    told: float
+    words: float  # for each, times the root of the number of first words
+    inside: float
+    outside: float
+    days: float
+    named: float
+    unnamed: float
+
+
+(
+    _BASE, _MEANING, _DETAIL, _EXAMPLES, _BACKGROUND, _AHEAD, _LEAD, _TOLD, _WORDS, _INSIDE,
+    _OUTSIDE, _DAYS, _NAMED, _UNNAMED,
+) = range(len(_Weights._fields))  # fmt: skip
 
 
 class Bounds:
@@ -74,7 +82,7 @@ class Bounds:
         self, table: EventTable, decider: Decider, regime: Callable[[int, str | None, bool], str]
     ) -> None:
         self._events, self._decider, self._regime = table.events, decider, regime
-        self._weights: dict[tuple[str | None, bool], tuple[Floats, _Weights]] = {}
+        self._weights: dict[tuple[str | None, bool], Floats] = {}
         # Name -> the events that have it or a rival that has it.
         self._around: dict[int, list[int]] = {}
         for number, event in enumerate(table.events):
@@ -86,73 +94,58 @@ class Bounds:
         self._titles = np.array([one.title for one in parts])
         self._sentences = _padded([one.sentences or [one.title] for one in parts])
         self._examples = _padded([one.positive or [one.title] for one in parts])
-        self._word = np.array([signals.each_word(one) for one in table.events])
+        # Words that events use, with their numbers; those that use word w stand in `_holders` from
+        # `_held[w]` to `_held[w + 1]`.
+        holders: dict[str, list[int]] = {}
+        for number, event in enumerate(table.events):
+            for word in event.words:
+                holders.setdefault(word, []).append(number)
+        self._words = {word: number for number, word in enumerate(holders)}
+        self._held = np.cumsum([0, *map(len, holders.values())], dtype=np.int64)
+        self._holders = np.array([n for held in holders.values() for n in held], dtype=np.int64)
         spans = [_span(one) for one in table.events]
         self._starts = np.array([first for first, _ in spans], dtype=np.int64)
         self._ends = np.array([last for _, last in spans], dtype=np.int64)
 
-    def of(
-        self,
-        numbers: Sequence[int],
-        near: Near,
-        said: Said,
-        day: date | None,
-        floor: float,
-        *,
-        lang: str | None,
-        has_body: bool,
-        dated: bool,
-    ) -> list[float]:
-        """The most that each of these events can score; closer where that is over the floor.
-        `dated`: the text names days."""
-        table, counts = self._of(lang, has_body)
+    def of(self, numbers: Sequence[int], case: Case) -> list[float]:
+        """The most that each of these events can score."""
+        weights = self._of(case.lang, case.reading.has_body)
         at = np.array(numbers, dtype=np.int64)
-        weights = _Weights._make(table[:, at])
-        cosines, best = near.cosines.cosines, near.cosines.best
-        found = weights.base + ROUNDING
-        if counts.ahead:
-            found += weights.ahead * np.maximum(0.0, best[at] - best[self._rival[at]])
-        found -= near.cosines.background * weights.background
-        if counts.meaning:
-            found += weights.meaning * cosines[self._titles[at]]
-        if counts.detail:
-            found += weights.detail * cosines[self._sentences[at]].max(axis=1)
-        if counts.examples:
-            found += weights.examples * cosines[self._examples[at]].max(axis=1)
-        if counts.lead and near.standing is not None:
-            found += weights.lead * near.standing.leads(at)
-        if counts.told and said.standing is not None:
-            found += weights.told * said.standing.leads(at)
-        if day is not None and (counts.inside or counts.outside):
-            away = np.maximum(self._starts[at] - day.toordinal(), day.toordinal() - self._ends[at])
-            away = np.maximum(away, 0)
-            found += np.where(away, weights.outside * signals.years(away), weights.inside)
-        if dated:
-            found += weights.days
-        around = set[int]().union(*(self._around[name] for name in said.anywhere))
-        if around:
-            named = np.array([number in around for number in numbers])
-            found += np.where(named, weights.named, weights.unnamed)
-        else:
-            found += weights.unnamed
+        around = set[int]().union(*(self._around[name] for name in case.said.anywhere))
+        cosines, standing, first = case.near.cosines, case.near.standing, case.said.first
+        found = _at_most(
+            at,
+            weights,
+            cosines.cosines,
+            cosines.background,
+            cosines.best,
+            self._titles,
+            self._sentences,
+            self._examples,
+            self._rival,
+            self._starts,
+            self._ends,
+            0 if case.day is None else case.day.toordinal(),
+            bool(case.reading.days),
+            np.array([number in around for number in numbers]) if around else _NONE,
+            np.array([self._words[word] for word in self._words.keys() & first], dtype=np.int64),
+            1 / math.sqrt(max(1, len(first))),
+            self._held,
+            self._holders,
+        )
+        if standing is not None:
+            found += weights[_LEAD, at] * standing.leads(at)
+            if case.said.standing is not None:
+                found += weights[_TOLD, at] * case.said.standing.leads(at)
         bounds: list[float] = found.tolist()
-        if counts.words and (first := said.first):
-            each = (weights.words * self._word[at] / math.sqrt(len(first))).tolist()
-            most = (weights.words * signals.most_words(first)).tolist()
-            for n, number in enumerate(numbers):
-                if bounds[n] + most[n] < floor:
-                    bounds[n] += most[n]
-                else:
-                    bounds[n] += each[n] * len(first & self._events[number].words)
         return bounds
 
-    def _of(self, lang: str | None, has_body: bool) -> tuple[Floats, _Weights]:
-        """A row for each weight, and which are not 0 everywhere."""
+    def _of(self, lang: str | None, has_body: bool) -> Floats:
+        """A row for each weight, a column for each event."""
         key = lang, has_body
         if key not in self._weights:
             rows = [self._row(n, one, key) for n, one in enumerate(self._events)]
-            table = np.array(rows).T.copy()
-            self._weights[key] = table, _Weights._make(row.any() for row in table)
+            self._weights[key] = np.array(rows, dtype=np.float64).T.copy()
         return self._weights[key]
 
     def _row(self, number: int, event: Event, key: tuple[str | None, bool]) -> _Weights:
@@ -174,13 +167,67 @@ class Bounds:
             max(0.0, ahead),
             weights.get("lead", 0.0),
             weights.get("told", 0.0),
-            max(0.0, weights.get("words", 0.0)),
+            max(0.0, weights.get("words", 0.0)) * signals.each_word(event),
             weights.get("inside", 0.0) if window else 0.0,
             weights.get("outside" if window else "apart", 0.0),
             abs(weights.get("days", 0.0)) if window else 0.0,
             _most(weights, NAMED),
             weights.get("alone", 0.0) if len(event.actors) > 1 else 0.0,
         )
+
+
+@compiled
+def _at_most(
+    at: Numbers,
+    weights: Floats,
+    cosines: Floats,
+    background: float,
+    best: Floats,
+    titles: Numbers,
+    sentences: Numbers,
+    examples: Numbers,
+    rivals: Numbers,
+    starts: Numbers,
+    ends: Numbers,
+    day: int,  # 0 = unknown
+    dated: bool,
+    named: NDArray[np.bool_],  # for each of `at`; nothing when none is
+    words: Numbers,  # of the beginning
+    each: float,  # what one counts, before the weight of the event
+    held: Numbers,
+    holders: Numbers,
+) -> Floats:
+    shared = np.zeros(len(best), dtype=np.int64)
+    for word in words:
+        for event in holders[held[word] : held[word + 1]]:
+            shared[event] += 1
+    found = np.empty(len(at))
+    for n, event in enumerate(at):
+        bound = weights[_BASE, event] + ROUNDING - background * weights[_BACKGROUND, event]
+        bound += weights[_AHEAD, event] * max(0.0, best[event] - best[rivals[event]])
+        bound += weights[_MEANING, event] * cosines[titles[event]]
+        bound += weights[_DETAIL, event] * _highest(cosines, sentences[event])
+        bound += weights[_EXAMPLES, event] * _highest(cosines, examples[event])
+        if day:
+            away = max(starts[event] - day, day - ends[event])
+            if away > 0:
+                bound += weights[_OUTSIDE, event] * min(MOST_YEARS, np.log1p(away) / YEAR)
+            else:
+                bound += weights[_INSIDE, event]
+        if dated:
+            bound += weights[_DAYS, event]
+        bound += weights[_WORDS, event] * shared[event] * each
+        bound += weights[_NAMED if len(named) and named[n] else _UNNAMED, event]
+        found[n] = bound
+    return found
+
+
+@compiled
+def _highest(values: Floats, rows: Numbers) -> float:
+    highest = values[rows[0]]
+    for row in rows[1:]:
+        highest = max(highest, values[row])
+    return float(highest)
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> Numbers:

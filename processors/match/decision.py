@@ -21,6 +21,7 @@ from stream.errors import UsageError
 REGIMES = ("text", "headline", "listed_text", "listed_headline", "unread", "crowd", "across")
 KINDS = ("described", "described_examples", "titled", "titled_examples")
 SHIPPED = "decision"
+_NOTHING = dict.fromkeys(SIGNALS, 0.0)
 # What decides for a model that has no file, when that is asked for.
 FALLBACK = "all-MiniLM-L6-v2.json"
 
@@ -80,11 +81,11 @@ class Decider(Struct, frozen=True):
 def contributions(weights: Mapping[str, float], values: Mapping[str, float]) -> dict[str, float]:
     """What each signal adds to the score, 0 for one without a value. Rounded, so that it is exact
     once stored."""
-    return dict.fromkeys(SIGNALS, 0.0) | {
-        name: round(weight * value, 4) + 0.0  # no -0
-        for name, weight in weights.items()
-        if (value := values.get(name))
-    }
+    found = _NOTHING.copy()
+    for name, weight in weights.items():
+        if value := values.get(name):
+            found[name] = round(weight * value, 4) + 0.0  # no -0
+    return found
 
 
 def total(base: float, parts: Iterable[float]) -> float:

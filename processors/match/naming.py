@@ -117,11 +117,7 @@ class Gazetteer:
         """All names in the text, longest first at each place, in order. `folded` is what
         `folded_words` finds in it, where that is known."""
         folded = folded_words(text) if folded is None else folded
-        starts = [
-            word
-            for word in self._begins.keys() & set(folded)
-            if "" in (after := self._begins[word]) or not after.isdisjoint(folded)
-        ]
+        starts = self.starts(frozenset(folded))
         hits = self._spaced(text, folded, starts, headline) if starts else []
         if not self._unspaced or text.isascii() or not _UNSPACED.search(text):
             return hits
@@ -131,6 +127,14 @@ class Gazetteer:
                 hits.append(Hit(name, start, start + len(spelling), False))
                 start = text.find(spelling, start + len(spelling))
         return sorted(hits, key=lambda hit: hit.start)
+
+    def starts(self, folded: frozenset[str]) -> list[str]:
+        """Those of the words of a text that a name there may begin with."""
+        return [
+            word
+            for word in self._begins.keys() & folded
+            if "" in (after := self._begins[word]) or not after.isdisjoint(folded)
+        ]
 
     def _spaced(
         self, text: str, folded: Sequence[str], starts: Sequence[str], headline: bool

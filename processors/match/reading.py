@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Iterator
 from datetime import date
+from itertools import accumulate
 from typing import NamedTuple
 
 from processors.match import crowd
 from processors.match.naming import UNCONFIRMED, Gazetteer, folded_words
 from processors.text.numbers import MONTHS, mentioned_dates
 from processors.text.sentences import Span, headline, sentence_spans
-from processors.text.words import MAX_TERM, STOP, plain, terms
+from processors.text.words import MAX_TERM, STOP, in_words, plain, terms, words
 
 # A piece that comes to an event only after 8,000 characters is not about it.
 MAX_READ = 8_000
@@ -29,9 +32,9 @@ OPENING = (0.6, 0.4, 0.25)
 BEGINNING = 6
 
 
-# Only beside these or the name of a month a number is a day.
 _MONTHS = frozenset(MONTHS)
-_NUMERIC_DAY = re.compile(r"\d[-/.年月]")
+# Without the name of a month a day is written in numbers.
+_NUMERIC_DAY = re.compile(r"\d[-/.年月]\s?\d")
 _NO_WORDS: frozenset[str] = frozenset()
 
 
@@ -42,34 +45,65 @@ class Mention(NamedTuple):
     partial: bool
 
 
-class Reading(NamedTuple):
-    """`places[i]` is the rank of sentence i among the real sentences (credits share a rank)."""
+class Reading:
+    """`ranks[i]` is the rank of sentence i among the real sentences (credits share a rank)."""
 
-    title: str
-    sentences: list[Span]
-    ranks: list[int]
-    mentions: list[Mention]
-    words: list[frozenset[str]]  # by sentence, of the beginning; the last entry is the title's
-    days: list[tuple[int, date]]  # (sentence, day)
-    has_body: bool
+    def __init__(
+        self,
+        title: str,
+        sentences: list[Span],
+        ranks: list[int],
+        mentions: list[Mention],
+        days: list[tuple[int, date]],
+        words: list[frozenset[str]] | None = None,
+    ) -> None:
+        self.title, self.sentences, self.ranks = title, sentences, ranks
+        self.mentions = mentions
+        self.days = days  # (sentence, day)
+        self.has_body = bool(sentences)
+        self._words = words
+        self._all_words: frozenset[str] | None = None
+
+    @property
+    def words(self) -> list[frozenset[str]]:
+        """By sentence, of the beginning; the last entry is the title's. Found when asked for: most
+        articles are near no event."""
+        if self._words is None:
+            # One more than the beginning: it moves up when a sentence before it is taken out.
+            self._words = [
+                _terms(one.text) if rank <= BEGINNING else _NO_WORDS
+                for one, rank in zip(self.sentences, self.ranks, strict=True)
+            ]
+            self._words.append(_terms(headline(self.title[:MAX_READ])))
+        return self._words
+
+    @property
+    def all_words(self) -> frozenset[str]:
+        """Of the title and all sentences whose words were read."""
+        if self._all_words is None:
+            self._all_words = frozenset().union(*self.words)
+        return self._all_words
 
     def without(self, index: int) -> Reading:
         """The same article with sentence `index` taken out."""
-        ranks = self.ranks[:index] + self.ranks[index + 1 :]
-        if index + 1 < len(self.ranks) and self.ranks[index + 1] != self.ranks[index]:
-            ranks = self.ranks[:index] + [rank - 1 for rank in self.ranks[index + 1 :]]
-        return self._replace(
-            sentences=self.sentences[:index] + self.sentences[index + 1 :],
-            ranks=ranks,
-            mentions=[
+        after = [rank - self._moved_up(index) for rank in self.ranks[index + 1 :]]
+        return Reading(
+            self.title,
+            self.sentences[:index] + self.sentences[index + 1 :],
+            self.ranks[:index] + after,
+            [
                 m if m.sentence < index else Mention(m.name, m.sentence - 1, m.text, m.partial)
                 for m in self.mentions
                 if m.sentence != index
             ],
-            words=self.words[:index] + self.words[index + 1 :],
-            days=[(at - (at > index), day) for at, day in self.days if at != index],
-            has_body=len(self.sentences) > 1,
+            [(at - (at > index), day) for at, day in self.days if at != index],
+            self.words[:index] + self.words[index + 1 :],
         )
+
+    def _moved_up(self, index: int) -> bool:
+        """Do later sentences move up when this one is taken out?"""
+        ranks = self.ranks
+        return index + 1 < len(ranks) and ranks[index + 1] != ranks[index]
 
     def salience(self) -> tuple[dict[int, float], dict[int, float]]:
         """(anywhere, in the opening) for every name that occurs there."""
@@ -91,7 +125,24 @@ class Reading(NamedTuple):
 
     def beginning(self) -> frozenset[str]:
         """Words of the title and the first sentences."""
+        if self._words is None:
+            own = [one.text for one, _ in zip(self.sentences, self._first(), strict=False)]
+            text = plain("\n".join([headline(self.title[:MAX_READ]), *own]))
+            if text.isascii():  # other scripts are not the same in one piece
+                return _terms(text)
         return frozenset().union(*self.first_sentences())
+
+    def beginning_without(self, index: int) -> frozenset[str]:
+        """The same without sentence `index`."""
+        last = BEGINNING + self._moved_up(index)
+        return frozenset().union(
+            self.words[-1],
+            *(
+                words
+                for at, (words, rank) in enumerate(zip(self.words, self.ranks, strict=False))
+                if at != index and rank < (last if at > index else BEGINNING)
+            ),
+        )
 
     def counts(self) -> Counter[str]:
         """How many sentences of the beginning have each word; the title counts twice."""
@@ -100,61 +151,74 @@ class Reading(NamedTuple):
 
     def first_sentences(self) -> list[frozenset[str]]:
         """Words of the title, then of each of the first sentences."""
-        own = [w for w, rank in zip(self.words, self.ranks, strict=False) if rank < BEGINNING]
-        return [self.words[-1], *own]
+        return [self.words[-1], *self.words[: len(self._first())]]
+
+    def _first(self) -> list[int]:
+        """The ranks of the sentences of the beginning."""
+        return self.ranks[: bisect_left(self.ranks, BEGINNING)]
 
 
 def read(title: str, text: str, gazetteer: Gazetteer, published: date | None) -> Reading:
     """Linear in the length of the text, of which at most `MAX_READ` characters are read."""
-    text = text[:MAX_READ]
-    spans = sentence_spans(text)
+    spans = sentence_spans(text[:MAX_READ])
     ranks: list[int] = []
     rank = 0
-    for span in spans:
+    for sentence, _, _ in spans:
         ranks.append(rank)
-        rank += span.text.count(" ") + 1 >= MIN_WORDS or not span.text.isascii()
-    named = folded_words(title[:MAX_READ])
+        rank += sentence.count(" ") + 1 >= MIN_WORDS or not sentence.isascii()
+    above = title[:MAX_READ]
     mentions = [
-        Mention(hit.name, -1, title[hit.start : hit.end], hit.partial)
-        for hit in gazetteer.find(title[:MAX_READ], headline=True, folded=named)
+        Mention(hit.name, -1, above[hit.start : hit.end], hit.partial)
+        for hit in gazetteer.find(above, headline=True)
     ]
-    numeric = _NUMERIC_DAY.search(text) is not None
     days: list[tuple[int, date]] = []
-    words: list[frozenset[str]] = []
-    for number, span in enumerate(spans):
-        sentence = span.text
-        bare = sentence if sentence.isascii() else plain(sentence)
-        folded = folded_words(bare)
+    for number, folded in _speaking([span.text for span in spans], gazetteer):
+        sentence = spans[number].text
         for hit in gazetteer.find(sentence, folded=folded):
             said = sentence[hit.start : hit.end]
             mentions.append(Mention(hit.name, number, said, hit.partial))
-        if (not _MONTHS.isdisjoint(folded) and _dated(folded)) or (
-            numeric and _NUMERIC_DAY.search(sentence)
-        ):
+        if _dated(folded) or _NUMERIC_DAY.search(sentence):
             days += [(number, found.day) for found in mentioned_dates(sentence, published)]
-        # One more than the beginning: it moves up when a sentence before it is taken out.
-        words.append(_terms(bare, folded) if ranks[number] <= BEGINNING else _NO_WORDS)
-    words.append(_headline_terms(title[:MAX_READ], named))
-    return Reading(title, spans, ranks, mentions, words, days, bool(spans))
+    return Reading(title, spans, ranks, mentions, days)
 
 
-def _headline_terms(title: str, folded: list[str]) -> frozenset[str]:
-    bare = headline(title)
-    return _terms(title, folded) if bare == title else frozenset(terms(bare))
+def _speaking(sentences: list[str], gazetteer: Gazetteer) -> Iterator[tuple[int, list[str]]]:
+    """The sentences that may name something or a day, by number, with their words as names are
+    compared. Most are passed over: all are looked through at once."""
+    text = "\n".join(sentences)
+    bare = plain(text)
+    if not bare.isascii():
+        yield from enumerate(map(folded_words, sentences))
+        return
+    lower = in_words(bare)
+    said = frozenset(lower.split())
+    ends = list(accumulate(len(one) + 1 for one in sentences))
+    found = {bisect_right(ends, match.start()) for match in _NUMERIC_DAY.finditer(text)}
+    for word in [*gazetteer.starts(said), *(_MONTHS & said)]:
+        at = lower.find(word)
+        while at >= 0:
+            number = bisect_right(ends, at)
+            found.add(number)
+            at = lower.find(word, ends[number])
+    for number in sorted(found):
+        end = ends[number]
+        yield number, lower[end - len(sentences[number]) - 1 : end].split()
 
 
 def _dated(folded: list[str]) -> bool:
     """Does a number stand beside a month? ("3 May", "3rd of May", "May 3")"""
-    return any(
+    return not _MONTHS.isdisjoint(folded) and any(
         word in _MONTHS and any(one[:1].isdigit() for one in folded[max(0, at - 2) : at + 2])
         for at, word in enumerate(folded)
     )
 
 
-def _terms(text: str, folded: list[str]) -> frozenset[str]:
-    """What `terms` finds. In most sentences that is what names are looked for in as well."""
-    if not text.isascii():
-        return frozenset(terms(text))
-    longest = max(map(len, folded), default=0)
-    found = frozenset(folded).difference(STOP)
-    return found if longest <= MAX_TERM else frozenset(w for w in found if len(w) <= MAX_TERM)
+def _terms(text: str) -> frozenset[str]:
+    """What `terms` finds."""
+    bare = plain(text)
+    if not bare.isascii():
+        return frozenset(terms(bare))
+    found = frozenset(words(bare)).difference(STOP)
+    if max(map(len, found), default=0) > MAX_TERM:
+        return frozenset([word for word in found if len(word) <= MAX_TERM])
+    return found

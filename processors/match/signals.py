@@ -259,27 +259,21 @@ def _names(event: Event, table: EventTable, said: Said) -> dict[str, float]:
 _NAMELESS = dict.fromkeys(
     ("alone", "actors", "places", "names", "elsewhere", "own", "opening", "people"), 0.0
 )
+# They are the same as long as the names of the event and of related events stand where they stood.
+ABOUT_NAMES = frozenset(_NAMELESS) | {"later"}
 
 
-def words(event: Event, first: frozenset[str]) -> float:
+def words(event: Event, first: frozenset[str], own: frozenset[str] | None = None) -> float:
+    """`own`: those of the event's words that the article has, where that is known."""
     if not first or not event.words:
         return 0.0
-    return len(first & event.words) / math.sqrt(len(first) * min(len(event.words), ENOUGH_WORDS))
+    shared = len(first & (event.words if own is None else own))
+    return shared / math.sqrt(len(first) * min(len(event.words), ENOUGH_WORDS))
 
 
 def each_word(event: Event) -> float:
     """What each common word adds to `words`, times the root of the number of first words."""
     return 1 / math.sqrt(max(1, min(len(event.words), ENOUGH_WORDS)))
-
-
-def most_words(first: frozenset[str]) -> float:
-    """The most that `words` can be with any event."""
-    return max(1.0, math.sqrt(len(first) / ENOUGH_WORDS))
-
-
-def years(days: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How `outside` and `apart` count days."""
-    return np.minimum(MOST_YEARS, np.log1p(days) / YEAR)
 
 
 def _rivalry(event: Event, table: EventTable, said: Said) -> dict[str, float]:

@@ -14,19 +14,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from processors.compiled import compiled
+
 Numbers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
 class Groups(NamedTuple):
-    """Rows of the matrix by event: those of event i begin at `starts[i]` in `rows`."""
+    """Rows of the matrix by event: those of event i stand in `rows` from `starts[i]` on."""
 
-    rows: Numbers | None  # None = all rows, as they stand
+    rows: Numbers
     starts: Numbers
+    as_they_stand: bool  # all rows in order
 
     def of(self, cosines: Floats) -> Floats:
         """The cosines of the rows."""
-        return cosines if self.rows is None else cosines[self.rows]
+        return cosines if self.as_they_stand else cosines[self.rows]
 
 
 class Parts(NamedTuple):
@@ -83,14 +86,8 @@ class Similarities(NamedTuple):
         return round(self.cosines.item(row), 4) - self.background
 
     def nearest(self, count: int) -> list[int]:
-        """The events with the highest `best`, in any order; of those that tie, the first."""
-        best = self.best
-        if len(best) <= count:
-            return list(range(len(best)))
-        found = np.flatnonzero(best >= np.partition(best, -count)[-count])
-        if len(found) > count:
-            found = found[np.argsort(-best[found], kind="stable")[:count]]
-        nearest: list[int] = found.tolist()
+        """The events with the highest `best`, the highest first; of those that tie, the first."""
+        nearest: list[int] = _nearest(self.best, min(count, len(self.best))).tolist()
         return nearest
 
 
@@ -109,8 +106,7 @@ def groups(rows: Sequence[Sequence[int]], size: int) -> Groups:
     ends = np.cumsum([len(own) for own in rows], dtype=np.int64)
     starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
     found = [row for own in rows for row in own]
-    as_they_stand = found == list(range(size))
-    return Groups(None if as_they_stand else np.array(found, dtype=np.int64), starts)
+    return Groups(np.array(found, dtype=np.int64), starts, found == list(range(size)))
 
 
 def similarities(
@@ -118,10 +114,42 @@ def similarities(
 ) -> list[Similarities]:
     """Of unit vectors, a row each, to at least one event."""
     found = np.asarray(vectors, dtype=np.float64) @ matrix.T
-    return [Similarities(row, layout, background, _best(row, layout, background)) for row in found]
+    best = _best(found, layout.near.rows, layout.near.starts, layout.least, background)
+    return [
+        Similarities(row, layout, background, highest)
+        for row, highest in zip(found, best, strict=True)
+    ]
 
 
-def _best(cosines: Floats, layout: Layout, background: float) -> Floats:
-    highest = np.maximum.reduceat(layout.near.of(cosines), layout.near.starts)
-    found = np.round(highest, 4) - background
-    return np.asarray(np.maximum(found, layout.least))
+@compiled
+def _best(
+    cosines: Floats, rows: Numbers, starts: Numbers, least: Floats, background: float
+) -> Floats:
+    """For each article (a row) the highest above the background of each event, to four digits."""
+    found = np.empty((len(cosines), len(starts)))
+    for article in range(len(cosines)):
+        for event in range(len(starts)):
+            end = starts[event + 1] if event + 1 < len(starts) else len(rows)
+            highest = -np.inf
+            for row in rows[starts[event] : end]:
+                highest = max(highest, cosines[article, row])
+            above = np.rint(highest * 10_000) / 10_000 - background
+            found[article, event] = max(above, least[event])
+    return found
+
+
+@compiled
+def _nearest(best: Floats, count: int) -> Numbers:
+    """The events with the highest, in descending order; of those that tie the first."""
+    found = np.empty(count, dtype=np.int64)
+    held = 0
+    for event in range(len(best)):
+        if held == count and best[event] <= best[found[count - 1]]:
+            continue
+        at = held if held < count else count - 1
+        held = min(count, held + 1)
+        while at and best[found[at - 1]] < best[event]:
+            found[at] = found[at - 1]
+            at -= 1
+        found[at] = event
+    return found

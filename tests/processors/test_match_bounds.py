@@ -78,8 +78,8 @@ def test_no_score_is_above_its_bound_and_what_is_kept_is_what_would_be(
         judge = Judge(table, decider, settings)
         numbers = range(len(table.events))
         for read in judge._read(articles):
-            found = judge._bound(numbers, read, decision.logit(settings.keep))
-            scores = [judge._score(number, read).score for number in numbers]
+            found = judge._bounds.of(numbers, read)
+            scores = [judge._weighing.score(number, read).score for number in numbers]
             above += [bound - score for bound, score in zip(found, scores, strict=True)]
         for (article, vector), kept in zip(articles, judge.kept_all(articles), strict=True):
             some = judge.all(article, vector, floor=settings.keep)
