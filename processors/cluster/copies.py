@@ -7,7 +7,6 @@ or another headline over it: what counts is how much of the *shorter* lead stand
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -44,10 +43,10 @@ MIN_HITS = 2
 # chains are the same after a restart.
 BUCKET_BITS = 21
 
-_MIX = (
-    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
-    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
-)
+# Of splitmix64 (Steele et al. 2014): checksums are linear, and the smallest of them are far from a
+# fair sample of the runs.
+_ODD, _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
+_FIRST, _SECOND = np.uint64(30), np.uint64(27)
 _HALF = np.uint64(32)
 _TO_BUCKET = np.uint32(2654435769)  # 2³² / the golden ratio: the smallest hashes are spread again
 
@@ -63,24 +62,27 @@ class _Common(NamedTuple):
     other_lead: int
 
 
-def sketch(title: list[str], body: list[str]) -> bytes:
-    """Hashed runs of an article's terms, ascending little-endian uint32: odd ones are of the
-    headline, even ones of the lead. Empty when there is nothing to tell by."""
-    lead = _hashes(body[:LEAD_TERMS]) & ~np.uint32(1)
-    heading = _hashes(title[:TITLE_TERMS]) | np.uint32(1)
+def sketch(title: Hashes, body: Hashes) -> bytes:
+    """Hashed runs of an article's terms (their keys, see `bag.hashed`), ascending little-endian
+    uint32: odd ones are of the headline, even ones of the lead. Empty when there is nothing to
+    tell by."""
+    lead = _runs(body[:LEAD_TERMS]) & ~np.uint32(1)
+    heading = _runs(title[:TITLE_TERMS]) | np.uint32(1)
     return _distinct(np.concatenate([lead, heading])).astype("<u4").tobytes()
 
 
-def _hashes(terms: list[str]) -> Hashes:
-    # Runs of three: two reports of one happening share few, a repeated text nearly all.
-    runs = map(str.encode, map(" ".join, zip(terms, terms[1:], terms[2:], strict=False)))
-    mixed = np.fromiter(map(zlib.crc32, runs), dtype=np.uint64)
-    # The finaliser of splitmix64 (Steele et al. 2014): a CRC is linear, and the smallest CRCs of
-    # a text are far from a fair sample of its runs.
-    for shift, factor in _MIX:
-        mixed ^= mixed >> shift
-        mixed *= factor
-    return (mixed >> _HALF).astype(np.uint32)
+@compiled
+def _runs(keys: Hashes) -> Hashes:
+    """Of three: two reports of one happening share few, a repeated text nearly all."""
+    found = np.empty(max(0, len(keys) - 2), dtype=np.uint32)
+    for n in range(len(found)):
+        mixed = np.uint64(0)
+        for i in range(n, n + 3):
+            mixed = (mixed + np.uint64(keys[i])) * _ODD
+            mixed = (mixed ^ (mixed >> _FIRST)) * _MIX
+            mixed = mixed ^ (mixed >> _SECOND)
+        found[n] = np.uint32(mixed >> _HALF)
+    return found
 
 
 def _distinct(numbers: NDArray[Any]) -> NDArray[Any]:

@@ -23,8 +23,8 @@ class Seen(Struct, array_like=True):
 
 
 class KeptStory(Struct, array_like=True):
-    """A story without what it shares: members that are known are ids; the terms and the sum of a
-    story of one article are those of the article."""
+    """A story without what it shares: members that are known are ids; the sum of the vectors of a
+    story of one article is that of the article."""
 
     story: Story
     newest: list[str | Piece]
@@ -37,16 +37,13 @@ def keep(story: Story, known: Asleep[Piece]) -> KeptStory:
     total = story.total
     if len(newest) == 1 and np.array_equal(total, _alone(story.newest[0])):
         total = np.zeros(0, dtype=np.float32)
-    terms = story.terms if story.counts else {}
-    return KeptStory(msgspec.structs.replace(story, newest=[], terms=terms, total=total), newest)
+    return KeptStory(msgspec.structs.replace(story, newest=[], total=total), newest)
 
 
 def read_story(raw: Raw, known: Asleep[Piece]) -> Story:
     kept: KeptStory = _kept(raw)
     story = kept.story
     story.newest = [known[one] if isinstance(one, str) else one for one in kept.newest]
-    if story.newest and not story.counts:
-        story.terms = story.newest[-1].terms
     if not len(story.total):
         story.total = _alone(story.newest[0])
     return story
@@ -68,7 +65,7 @@ def _plain(value: object) -> object:
 
 def _array(kind: type, value: Any) -> object:
     shape, numbers, data = value
-    if numbers not in ("<f4", "<i2", "<i4"):
+    if numbers not in ("<f4", "<i2", "<i4", "<u4"):
         raise ValueError(f"no array of {numbers!r} is written")
     return np.frombuffer(data, dtype=numbers).reshape(shape)  # not to be written to
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from processors.cluster import copies, mend, signals, why
+from processors.cluster.bag import Keys
 from processors.cluster.decision import Decision
 from processors.cluster.piece import DAY, Piece, Vector, as_float32, language, read
 from processors.cluster.settings import ClusterSettings
@@ -126,7 +127,7 @@ class Lane(Stock):
             seen.at = self.clock.now
         return True
 
-    def _read(self, embedded: Embedded, article: Article) -> tuple[Piece, list[str]]:
+    def _read(self, embedded: Embedded, article: Article) -> tuple[Piece, Keys]:
         if embedded.model == self.model and embedded.dims != self.dims:
             raise BadRecord(
                 f"the vector of {article.id} has {embedded.dims} numbers, those of {self.model} "
@@ -284,7 +285,7 @@ class Lane(Stock):
         elif change.kind == "merged" and (kept := self.shelf.stories.get(change.into)) is not None:
             self._merge(story, kept)
 
-    def _count(self, piece: Piece, terms: list[str]) -> None:
+    def _count(self, piece: Piece, terms: Keys) -> None:
         self.vocabularies.setdefault(piece.lang, Vocabulary()).add(terms)
 
 

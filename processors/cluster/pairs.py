@@ -8,13 +8,13 @@ each other than to the rest. So members are compared pair by pair, and average-l
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
+from processors.cluster import bag
+from processors.cluster.kernels import TERMS, TITLE
 from processors.cluster.piece import Piece
 
 # What is measured between two articles; a decision file weighs these by regime.
@@ -70,12 +70,12 @@ def measure(pieces: Sequence[Piece], context: Sequence[Piece] = ()) -> NDArray[n
     packed = np.frombuffer(b"".join([one.vector for one in every]), dtype="<f2")
     vectors = packed.astype(np.float32).reshape(len(every), -1)
     cosine = _alone(vectors[:size] @ vectors.T)
-    terms = _alone(_product([one.terms for one in pieces], [one.terms for one in every]))
-    titles = [_unit(one.title) for one in pieces]
+    said = b"".join([one.said for one in every])
+    terms = _alone(bag.products(said, size, 0, TERMS))
     found = [
         cosine[:, :size],
         terms[:, :size],
-        _product(titles, titles),
+        _titles(b"".join([one.said for one in pieces]), size),
         _above(cosine),
         _above(terms),
         _company(cosine, COSINE_SLOPE, COSINE_LEVEL),
@@ -111,28 +111,12 @@ def _company(similar: Matrix, slope: float, level: float) -> Matrix:
     return np.asarray(shares @ shares.T)
 
 
-def _unit(title: dict[str, float]) -> dict[str, float]:
-    length = math.sqrt(math.fsum(weight * weight for weight in title.values())) or 1.0
-    return {term: weight / length for term, weight in title.items()}
-
-
-def _product(texts: Sequence[dict[str, float]], others: Sequence[dict[str, float]]) -> Matrix:
-    """Products of weighted bags of words, each of `texts` with each of `others`."""
-    columns: dict[str, int] = {}
-    for text in texts:
-        for term in text:
-            columns.setdefault(term, len(columns))
-    theirs = _dense(others, columns)
-    return np.asarray((theirs if texts is others else _dense(texts, columns)) @ theirs.T)
-
-
-def _dense(texts: Sequence[dict[str, float]], columns: dict[str, int]) -> Matrix:
-    """A row for each text; the last column is for all terms that have none."""
-    rows = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
-    at = [*map(columns.get, chain.from_iterable(texts), repeat(len(columns)))]
-    matrix = np.zeros((len(texts), len(columns) + 1), np.float32)
-    matrix[rows, at] = [*chain.from_iterable([text.values() for text in texts])]
-    return matrix[:, :-1]
+def _titles(packed: bytes, count: int) -> Matrix:
+    """Cosines of the headlines."""
+    found = bag.products(packed, count, TERMS, TITLE)
+    lengths = np.sqrt(np.diagonal(found))
+    lengths[lengths == 0] = 1
+    return np.asarray(found / lengths[:, None] / lengths, dtype=np.float32)
 
 
 def parts(chances: Chances) -> tuple[list[int], list[int], float]:

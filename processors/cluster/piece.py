@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from sys import intern
-
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from processors.cluster import copies
+from processors.cluster import bag, copies
+from processors.cluster.bag import Keys
 from processors.cluster.vocabulary import Vocabulary
 from processors.text.names import names
 from processors.text.numbers import numbers
@@ -22,11 +19,7 @@ Vector = NDArray[np.float32]
 
 # News says what happened in its first paragraphs; reading further costs time and blurs terms.
 LEAD_CHARS = 2000
-# The heaviest terms carry the cosine; this bounds the memory of an article and each comparison.
-MAX_TERMS = 48
 MAX_NAMES, MAX_NUMBERS, MAX_LABEL = 24, 16, 200
-# A term of the headline counts as if it stood this often in the text.
-TITLE_TIMES = 3
 # Fewer terms of text than this, and the article is judged as a headline.
 HEADLINE_TERMS = 20
 DAY = 86_400.0
@@ -44,18 +37,17 @@ class Piece(Struct, gc=False, array_like=True):
     label: str
     headline_only: bool
     vector: bytes  # little-endian float16, unit length
-    terms: dict[str, float]  # tf-idf, unit length, heaviest first
-    title: dict[str, float]  # idf of the terms of the headline, summing to 1
-    names: list[str]
-    numbers: list[str]
+    said: bytes  # its terms and those of its headline, see `bag.block`
+    names: bytes  # keys, see `bag.hashed`
+    numbers: bytes
     sketch: bytes  # see copies
     story: str = ""
     copy_of: str | None = None
     seen: float = 0.0  # the lane's clock when it was placed
 
 
-def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[Piece, list[str]]:
-    """The piece, and its distinct terms for the vocabulary. Raises BadRecord when the vector is
+def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[Piece, Keys]:
+    """The piece, and its distinct keys for the vocabulary. Raises BadRecord when the vector is
     not what the record says it is."""
     if len(embedded.vector) != 2 * embedded.dims or embedded.dims == 0:
         raise BadRecord(
@@ -65,12 +57,8 @@ def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[
     if not np.isfinite(as_float32(embedded.vector)).all():
         raise BadRecord(f"the vector of {article.id} holds numbers that are not finite")
     lead = article.text[:LEAD_CHARS]
-    heading = terms(article.title)
-    body = terms(lead)
-    counts = Counter(body)
-    for term in heading:
-        counts[term] = counts.get(term, 0) + TITLE_TIMES
-    rarity = dict(zip(counts, vocabulary.idf(counts), strict=True))
+    heading, body = bag.hashed(terms(article.title)), bag.hashed(terms(lead))
+    said, distinct = bag.block(heading, body, vocabulary)
     whole = f"{article.title}\n\n{lead}"
     piece = Piece(
         id=article.id,
@@ -82,13 +70,12 @@ def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[
         label=(article.title or lead).strip()[:MAX_LABEL],
         headline_only=len(body) < HEADLINE_TERMS,
         vector=embedded.vector,
-        terms=_heaviest(counts, rarity),
-        title=_shares(heading or body[:12], rarity),
+        said=said,
         names=_distinct([span.text.casefold() for span in names(whole)], MAX_NAMES),
         numbers=_distinct([span.text for span in numbers(whole)], MAX_NUMBERS),
         sketch=copies.sketch(heading, body),
     )
-    return piece, list(counts)
+    return piece, distinct
 
 
 def language(article: Article) -> str:
@@ -100,28 +87,5 @@ def as_float32(vector: bytes) -> Vector:
     return np.frombuffer(vector, dtype="<f2").astype(np.float32)
 
 
-def _heaviest(counts: dict[str, int], rarity: dict[str, float]) -> dict[str, float]:
-    log = math.log
-    # Ascending, the heaviest first: a sort without a key is several times faster.
-    weighed = [
-        (-rare if n == 1 else (-1 - log(n)) * rare, term)
-        for (term, n), rare in zip(counts.items(), rarity.values(), strict=True)
-        if rare > 0
-    ]
-    weighed.sort()
-    del weighed[MAX_TERMS:]
-    length = -math.sqrt(sum([w * w for w, _ in weighed]))
-    # The same term in a thousand articles is one string in memory.
-    return {intern(term): weight / length for weight, term in weighed}
-
-
-def _shares(terms: list[str], rarity: dict[str, float]) -> dict[str, float]:
-    weights = {term: rarity[term] for term in terms}
-    total = sum(weights.values())
-    if total <= 0:
-        return {}
-    return {intern(term): weight / total for term, weight in weights.items()}
-
-
-def _distinct(found: list[str], limit: int) -> list[str]:
-    return list(dict.fromkeys(found))[:limit]
+def _distinct(found: list[str], limit: int) -> bytes:
+    return bag.hashed(list(dict.fromkeys(found))[:limit]).tobytes()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from itertools import islice
 
 import numpy as np
 from msgspec import Raw
 
+from processors.cluster import bag, kernels
 from processors.cluster.asleep import Asleep
 from processors.cluster.nearest import Cells
 from processors.cluster.piece import Piece, Vector
@@ -42,9 +42,9 @@ class Shelf:
         self.free: list[int] = []
         self.by_row: list[str | None] = []
         self.cells = Cells()
-        # By term the row, or the rows in order: most terms are held once. Numbers side by side,
-        # since at 100,000 open articles following a pointer for each took most of a search.
-        self.holders: dict[str, int | array[int]] = {}
+        # By the key of a term the row, or the rows in order: most terms are held once. Numbers side
+        # by side: at 100,000 open articles following a pointer for each took most of a search.
+        self.holders: dict[int, int | array[int]] = {}
         self._sums = np.zeros(0)  # by row; all 0 between two searches
 
     def next_row(self) -> int:
@@ -121,30 +121,25 @@ class Shelf:
         return [self.stories[name] for row in rows if (name := self.by_row[row]) is not None]
 
     def _sharing(self, piece: Piece, limit: int = SHARING) -> list[int]:
-        held, weights, counts = array("i"), list[float](), list[int]()
-        for term, weight in islice(piece.terms.items(), INDEXED_TERMS):
+        held, weights = array("i"), array("f")
+        keys, heavy = bag.terms_of(piece.said)
+        for term, weight in zip(keys[:INDEXED_TERMS].tolist(), heavy.tolist(), strict=False):
             holders = self.holders.get(term)
             if holders is None:
                 continue
             if isinstance(holders, int):
                 held.append(holders)
-                counts.append(1)
+                weights.append(weight)
             elif len(holders) <= MAX_HOLDERS:
                 held.extend(holders)
-                counts.append(len(holders))
-            else:
-                continue
-            weights.append(weight)
-        found = list[int]()
-        if held:
-            rows = np.array(held)
-            np.add.at(self._sums, rows, np.repeat(weights, counts))
-            scores = self._sums[rows]
-            self._sums[rows] = 0.0
-            while len(found) < limit and (best := scores.max()) > 0:
-                found.append(int(rows[scores == best].min()))
-                scores[rows == found[-1]] = 0.0
-        return found
+                weights.extend([weight] * len(holders))
+        if not held:
+            return []
+        rows = np.frombuffer(held, dtype=np.int32)
+        best: list[int] = kernels.most(
+            rows, np.frombuffer(weights, dtype=np.float32), self._sums, limit
+        ).tolist()
+        return best
 
     def _room(self, rows: int) -> None:
         while len(self.by_row) < rows:

@@ -9,12 +9,12 @@ that were not trained on by up to .07. The quiet window says what time has to sa
 from __future__ import annotations
 
 import math
-from collections.abc import KeysView, Sequence, Set
-from itertools import islice
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from processors.cluster import bag, kernels
+from processors.cluster.bag import Keys, Weights
 from processors.cluster.piece import Piece, Vector
 from processors.cluster.story import Story
 
@@ -75,18 +75,14 @@ SCATTERED_PRIOR, SCATTERED_SHARE = 10, 0.4
 # .003 to .01 of B³. Nothing much more scattered than three quarters was learned from.
 SCATTERED_LOW, SCATTERED_HIGH = -0.5, 1.0
 
-_AHEAD_COLUMNS = [NAMES.index(name) for name in AHEAD.values()]
-_SHARE_COLUMNS = [
-    (slope, level, [NAMES.index(name) for name in names]) for slope, level, names in SHARES.values()
-]
-
-
-class _Said(NamedTuple):
-    """Of the article, as sets."""
-
-    terms: KeysView[str]
-    names: frozenset[str]
-    numbers: frozenset[str]
+# How many of them need no look at other candidates.
+MEASURED = NAMES.index("ahead")
+_AHEAD_COLUMNS = np.array([NAMES.index(name) for name in AHEAD.values()])
+_SLOPES = np.array([slope for slope, _, _ in SHARES.values()])
+_LEVELS = np.array([level for _, level, _ in SHARES.values()])
+_MIXES = np.array(
+    [[float(name in mixed) for name in NAMES[:MEASURED]] for _, _, mixed in SHARES.values()]
+)
 
 
 def scattered(stories: int, articles: int) -> float:
@@ -117,119 +113,56 @@ def measure(
     """For each candidate its signals in the order of `NAMES`. `stream`: scattered, varied."""
     if not stories:
         return []
-    near = _cosines(vector, stories)
-    said = _Said(piece.terms.keys(), frozenset(piece.names), frozenset(piece.numbers))
-    rows = [
-        _alone(piece, said, vector, story, cosines, background)
-        for story, cosines in zip(stories, near, strict=True)
-    ]
-    columns = list(zip(*rows, strict=True))
-    against = [_ahead(columns[at]) for at in _AHEAD_COLUMNS]
-    for slope, level, found in _SHARE_COLUMNS:
-        sums = map(sum, zip(*[columns[at] for at in found], strict=True))
-        against.append(_share([slope * (one - level) for one in sums]))
-    for row, more in zip(rows, zip(*against, strict=True), strict=True):
-        row += more
-        row += stream
-    return rows
+    members = [one for story in stories for one in story.newest]
+    said, names, numbers = _article(piece)
+    parts = [part for story in stories for part in _sums(story)]
+    sums = np.frombuffer(b"".join([packed for packed, _ in parts]), dtype="<u4")
+    lengths = [(keys, len(packed) // 4) for packed, keys in parts]
+    rows = np.empty((len(stories), len(NAMES)))
+    kernels.compare(
+        said,
+        names,
+        numbers,
+        (_cosines(vector, members), np.array([story.cosine(vector) for story in stories])),
+        np.array([len(story.newest) for story in stories]),
+        bag.blocks(b"".join([one.said for one in members])),
+        (sums, sums.view("<f4")),
+        np.array(lengths, dtype=np.int64).reshape(-1, 3, 2),
+        np.array([_about(piece, story) for story in stories], dtype=np.float64),
+        (background, float(piece.headline_only)),
+        rows,
+    )
+    kernels.set_against(rows, MEASURED, _AHEAD_COLUMNS, _MIXES, _SLOPES, _LEVELS)
+    rows[:, -2:] = stream
+    found: list[list[float]] = rows.tolist()
+    return found
 
 
-def _ahead(values: Sequence[float]) -> list[float]:
-    """Each less the best of the others; 0 without others."""
-    if len(values) < 2:
-        return [0.0] * len(values)
-    best, second = sorted(values, reverse=True)[:2]
-    return [value - (second if value == best else best) for value in values]
+def _article(piece: Piece) -> tuple[tuple[Keys, Weights], Keys, Keys]:
+    """What it says, its names and its numbers."""
+    keys, weights = bag.blocks(piece.said)
+    names, numbers = (np.frombuffer(one, dtype="<u4") for one in (piece.names, piece.numbers))
+    return (keys[0], weights[0]), names, numbers
 
 
-def _share(exponents: Sequence[float]) -> list[float]:
-    """Shares of a softmax in which a new story has the exponent 0."""
-    odds = [math.exp(one) for one in exponents]
-    total = 1.0 + math.fsum(odds)
-    return [one / total for one in odds]
+def _sums(story: Story) -> Iterator[tuple[bytes, int]]:
+    """Terms, names and numbers of its members, each with how many there are. Where a story is one
+    article its names and numbers are the keys alone, and its terms stand with the member."""
+    alone = not story.terms and bool(story.newest)
+    yield story.terms, len(story.terms) // 12
+    for sums, kind in ((story.names, "names"), (story.numbers, "numbers")):
+        if alone:
+            keys: bytes = getattr(story.newest[-1], kind)
+            yield keys, len(keys) // 4
+        else:
+            yield sums, len(sums) // 12
 
 
-def _cosines(vector: Vector, stories: Sequence[Story]) -> list[list[float]]:
-    """To the newest members of each; all in one product, which costs what one of them did."""
-    packed = b"".join([piece.vector for story in stories for piece in story.newest])
-    members = np.frombuffer(packed, dtype="<f2").astype(np.float32).reshape(-1, len(vector))
-    found = iter((members @ vector).tolist())
-    return [list(islice(found, len(story.newest))) for story in stories]
+def _about(piece: Piece, story: Story) -> tuple[float, float, float, float]:
+    foreign = piece.lang not in story.langs
+    return story.originals, story.headlines, story.size, foreign
 
 
-def _alone(
-    piece: Piece,
-    said: _Said,
-    vector: Vector,
-    story: Story,
-    cosines: list[float],
-    background: float,
-) -> list[float]:
-    """The signals that need no look at other candidates."""
-    centre = story.cosine(vector)
-    nearest = max(0.0, *cosines) if cosines else 0.0
-    ours, terms, title = piece.terms, story.terms, piece.title
-    # In no certain order: what is summed over it is summed exactly.
-    common = said.terms & terms.keys()
-    product = terms_nearest = core_kept = rare_shared = 0.0
-    if common:
-        shared = [(term, ours[term]) for term in common]
-        product = _product(shared, terms)
-        for one in story.newest:
-            # A story of one article shares the terms of it.
-            near = product if one.terms is terms else _product(shared, one.terms)
-            terms_nearest = max(terms_nearest, near)
-        core_kept = _core_kept(common, story)
-        rare_shared = math.log1p(math.fsum([weight for _, weight in shared]))
-    title_nearest = 0.0
-    for one in story.newest:
-        if not one.title.keys().isdisjoint(title):
-            title_nearest = max(title_nearest, _title_shared(title, one.title))
-    shared_names, differ_names = _overlap(said.names, story.names)
-    shared_numbers, differ_numbers = _overlap(said.numbers, story.numbers)
-    headlines = story.headlines / story.originals if story.originals else 0.0
-    return [
-        centre,
-        nearest,
-        sum(cosines) / len(cosines) if cosines else 0.0,
-        centre - background,
-        product / story.term_length if story.term_length > 0 else 0.0,
-        terms_nearest,
-        sum([weight for term, weight in title.items() if term in terms]),
-        core_kept,
-        shared_names,
-        differ_names,
-        shared_numbers,
-        differ_numbers,
-        math.log1p(story.size),
-        float(piece.lang not in story.langs),
-        abs(float(piece.headline_only) - headlines),
-        nearest * terms_nearest,
-        title_nearest,
-        rare_shared,
-    ]
-
-
-def _product(shared: list[tuple[str, float]], other: dict[str, float]) -> float:
-    """Of the article's terms that the story has with those of the story or of a member."""
-    return math.fsum([weight * other[term] for term, weight in shared if term in other])
-
-
-def _title_shared(title: dict[str, float], other: dict[str, float]) -> float:
-    return sum([min(weight, other[term]) for term, weight in title.items() if term in other])
-
-
-def _core_kept(common: Set[str], story: Story) -> float:
-    """Over the terms of at least half of the members, by weight."""
-    if story.core_weight <= 0:
-        return 0.0
-    core = story.core if story.originals > 2 else story.terms
-    return math.fsum([core[term] for term in common if term in core]) / story.core_weight
-
-
-def _overlap(found: Set[str], counts: dict[str, int]) -> tuple[float, float]:
-    """(log of how many are shared, 1 when both have some and share none)."""
-    if not found or not counts:
-        return 0.0, 0.0
-    shared = len(counts.keys() & found)
-    return (math.log1p(shared), 0.0) if shared else (0.0, 1.0)
+def _cosines(vector: Vector, members: Sequence[Piece]) -> Weights:
+    packed = b"".join([one.vector for one in members])
+    return np.frombuffer(packed, dtype="<f2").astype(np.float32).reshape(-1, len(vector)) @ vector

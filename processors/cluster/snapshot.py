@@ -199,7 +199,7 @@ def _lay(lane: Lane, kind: str, part: Any) -> None:
     match kind:
         case "rest":
             lane.model, lane.dims, lane.clock = part.model, part.dims, part.clock
-            lane.vocabularies = part.vocabularies
+            lane.vocabularies = {lang: one.own() for lang, one in part.vocabularies.items()}
             lane.archive.stories = {story.id: story for story in part.archive}
             shelf.restore(part.by_row, part.free)
         case "known":
@@ -264,7 +264,7 @@ _PARTS = {
     "stories": _laid,
     "inside": _laid,
     "seen": _laid,
-    "holders": kept.decoder(dict[str, int | bytes]),
+    "holders": kept.decoder(dict[int, int | bytes]),
     "cells": kept.decoder(list[Cell]),
     "sketches": kept.decoder(Chains),
 }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from itertools import islice
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from processors.cluster import bag
 from processors.cluster.piece import Piece, Vector, as_float32
 
 Matrix = NDArray[np.float32]
@@ -17,8 +17,6 @@ Matrix = NDArray[np.float32]
 # The newest members stand for what the story is about now. Twelve gave the same B³ on four
 # development streams, six .005 less on og2021; each costs a comparison with every candidate.
 NEWEST = 8
-# Term statistics are cut back to the heaviest KEPT_TERMS once they pass twice that.
-KEPT_TERMS = 160
 # The heaviest terms of a member, under which the story is found again; a long story is well
 # findable under the first MAX_FOUND_BY, and its index entries stay bounded.
 INDEXED_TERMS, MAX_FOUND_BY = 12, 240
@@ -36,8 +34,7 @@ def new_id(lane: int, article: str, revision: str) -> str:
 class Story(Struct, gc=False, array_like=True):
     """Sums run over the members that are no copies; `first`, `last`, `seen` are seconds.
 
-    Most stories stay at one article, and are many: such a one shares the article's `terms`, and
-    `counts` and `core` stay empty until a second one comes.
+    Most stories stay at one article, and are many: such a one has no sums of its own.
     """
 
     id: str
@@ -52,16 +49,11 @@ class Story(Struct, gc=False, array_like=True):
     originals: int = 0
     headlines: int = 0  # originals that are headlines only
     dated: bool = False  # any member says when it happened
-    terms: dict[str, float] = {}  # sum of the members' tf-idf
-    term_length: float = 0.0
-    counts: dict[str, int] = {}  # in how many originals a term stands
-    core: dict[
-        str, float
-    ] = {}  # those of `terms` that at least half of three or more originals have
-    core_weight: float = 0.0  # sum over the core; over all terms while there are one or two
-    found_by: dict[str, None] = {}
-    names: dict[str, int] = {}
-    numbers: dict[str, int] = {}
+    # What the originals say together (see `bag`); empty while it is what the one article says.
+    terms: bytes = b""
+    names: bytes = b""
+    numbers: bytes = b""
+    found_by: list[int] = []  # keys of terms
     langs: dict[str, int] = {}
     label: str = ""
     label_article: str = ""
@@ -78,11 +70,6 @@ class Story(Struct, gc=False, array_like=True):
         packed = b"".join([piece.vector for piece in self.newest])
         halves = np.frombuffer(packed, dtype="<f2")
         return halves.astype(np.float32).reshape(len(self.newest), len(self.total))
-
-    @property
-    def holding(self) -> dict[str, int]:
-        """In how many originals each of its terms stands."""
-        return self.counts or dict.fromkeys(self.terms, 1)
 
     def cosine(self, vector: Vector) -> float:
         """To the centre."""
@@ -103,9 +90,7 @@ class Story(Struct, gc=False, array_like=True):
         if piece.copy_of is not None and self.originals:
             return False
         self._count(piece, 1)
-        for term in islice(piece.terms, INDEXED_TERMS):
-            if len(self.found_by) < MAX_FOUND_BY:
-                self.found_by[term] = None
+        self._find_by(bag.first_terms(piece.said, INDEXED_TERMS))
         self._sum(self.total + as_float32(piece.vector))
         self.newest = [*self.newest, piece][-NEWEST:]
         return self._relabel()
@@ -134,22 +119,11 @@ class Story(Struct, gc=False, array_like=True):
             self.first = min(self.first, other.first) if self.dated else other.first
             self.last = max(self.last, other.last) if self.dated else other.last
             self.dated = True
-        counts = dict(self.holding)
-        terms = dict(self.terms)
-        for term, weight in other.terms.items():
-            terms[term] = terms.get(term, 0.0) + weight
-        for term, count in other.holding.items():
-            counts[term] = counts.get(term, 0) + count
-        self.terms, self.counts = terms, counts
+        mine, theirs = self._sums(), other._sums()
+        self.terms, self.names, self.numbers = map(bag.joined, mine, theirs)
         self.originals += other.originals
         self.headlines += other.headlines
-        for held, added in ((self.names, other.names), (self.numbers, other.numbers)):
-            for one, count in added.items():
-                held[one] = held.get(one, 0) + count
-        self._weigh()
-        for term in other.found_by:
-            if len(self.found_by) < MAX_FOUND_BY:
-                self.found_by[term] = None
+        self._find_by(other.found_by)
         self._sum(self.total + other.total)
         both = sorted([*self.newest, *other.newest], key=lambda piece: (piece.seen, piece.id))
         self.newest = both[-NEWEST:]
@@ -168,50 +142,28 @@ class Story(Struct, gc=False, array_like=True):
     def _sum(self, total: Vector) -> None:
         self.total, self.length = total, float(np.sqrt(np.dot(total, total)))
 
+    def _find_by(self, terms: Sequence[int]) -> None:
+        new = [term for term in terms if term not in self.found_by]
+        if new:
+            self.found_by = [*self.found_by, *new][:MAX_FOUND_BY]
+
     def _count(self, piece: Piece, sign: int) -> None:
-        if self.originals == 0 and sign > 0:
-            self.terms, self.counts = piece.terms, {}
-        elif self.originals == 1 and sign < 0:
-            self.terms, self.counts = {}, {}
+        if self.originals == (0 if sign > 0 else 1):
+            self.terms = self.names = self.numbers = b""
         else:
-            self._count_terms(piece, sign)
+            held, said = self._sums(), _said(piece)
+            self.terms, self.names, self.numbers = (
+                bag.grown(sums, keys, weights, sign)
+                for sums, (keys, weights) in zip(held, said, strict=True)
+            )
         self.originals += sign
         self.headlines += sign * piece.headline_only
-        for counts, found in ((self.names, piece.names), (self.numbers, piece.numbers)):
-            for one in found:
-                counts[one] = counts.get(one, 0) + sign
-                if counts[one] <= 0:
-                    del counts[one]
-        self._weigh()
 
-    def _weigh(self) -> None:
-        """What follows from the counts; they are kept within bounds."""
-        if len(self.terms) > 2 * KEPT_TERMS:
-            heaviest = sorted(self.terms.items(), key=lambda pair: (-pair[1], pair[0]))
-            self.terms = dict(heaviest[:KEPT_TERMS])
-            self.counts = {term: self.counts[term] for term in self.terms}
-        half, self.core = self.originals / 2, {}
-        if half > 1:
-            self.core = {t: self.terms[t] for t, count in self.counts.items() if count >= half}
-        self.core_weight = sum((self.core if half > 1 else self.terms).values())
-        for counts in (self.names, self.numbers):
-            if len(counts) > 2 * KEPT_TERMS:
-                common = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-                counts.clear()
-                counts.update(common[:KEPT_TERMS])
-        self.term_length = math.sqrt(sum([w * w for w in self.terms.values()]))
-
-    def _count_terms(self, piece: Piece, sign: int) -> None:
-        if not self.counts:
-            self.terms, self.counts = dict(self.terms), dict.fromkeys(self.terms, 1)
-        for term, weight in piece.terms.items():
-            left = self.terms.get(term, 0.0) + sign * weight
-            count = self.counts.get(term, 0) + sign
-            if count > 0:
-                self.terms[term], self.counts[term] = left, count
-            else:
-                self.terms.pop(term, None)
-                self.counts.pop(term, None)
+    def _sums(self) -> Sequence[bytes]:
+        """Terms, names and numbers, of a story of one article as well."""
+        if self.terms or not self.newest:
+            return self.terms, self.names, self.numbers
+        return [bag.grown(b"", keys, weights, 1) for keys, weights in _said(self.newest[-1])]
 
     def _relabel(self) -> bool:
         """Choose the headline nearest the centre, among the newest and the one that holds."""
@@ -234,6 +186,12 @@ class Story(Struct, gc=False, array_like=True):
             return False
         self.label, self.label_article, self.label_vector = best.label, best.id, best.vector
         return changed
+
+
+def _said(piece: Piece) -> list[tuple[bag.Keys, bag.Weights]]:
+    """Terms, names and numbers of an article with their weights."""
+    others = [np.frombuffer(one, dtype="<u4") for one in (piece.names, piece.numbers)]
+    return [bag.terms_of(piece.said), *((one, np.ones(len(one), np.float32)) for one in others)]
 
 
 def open_story(name: str, piece: Piece, row: int) -> Story:

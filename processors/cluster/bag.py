@@ -1,0 +1,116 @@
+"""Weighted bags of words as numbers side by side: what an article says, what a story's members say.
+
+A word is its 31-bit checksum and a bit that tells short words; of a million words about a hundred
+pairs share one, which nobody notices. A *block* is what an article says: `WIDTH` keys and `WIDTH`
+weights, first the heaviest `TERMS` of its terms (tf-idf, unit length), then the `TITLE` heaviest of
+its headline (shares of the idf); key 0 = none. *Sums* are what the members of a story say together:
+n keys, n weights, n counts of members.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processors.cluster import kernels
+from processors.cluster.kernels import OPENING, TERMS, WIDTH
+from processors.cluster.vocabulary import SHORT, Vocabulary
+
+Keys = NDArray[np.uint32]
+Weights = NDArray[np.float32]
+
+# Sums are cut back to the heaviest so many once they pass twice that.
+KEPT = 160
+
+
+def hashed(words: Sequence[str]) -> Keys:
+    """The key of each word."""
+    keys = np.fromiter(map(zlib.crc32, map(str.encode, words)), np.uint32, len(words))
+    short = [len(word) <= SHORT and word.isascii() for word in words]
+    keys = (keys | np.uint32(1)) ^ (~np.array(short, dtype=bool)).astype(np.uint32)
+    keys[keys == 0] = 2
+    return keys
+
+
+def block(heading: Keys, body: Keys, vocabulary: Vocabulary) -> tuple[bytes, Keys]:
+    """What an article says, and its distinct keys. The words come in their order, with repeats."""
+    distinct, times = kernels.counted(heading, body)
+    rarity = vocabulary.idf(distinct)
+    named = kernels.once(distinct, rarity, heading if len(heading) else body[:OPENING])
+    keys, weights = np.zeros(WIDTH, dtype=np.uint32), np.zeros(WIDTH, dtype=np.float32)
+    kernels.fill(distinct, (1 + np.log(times)) * rarity, keys[:TERMS], weights[:TERMS], 2)
+    kernels.fill(distinct, named, keys[TERMS:], weights[TERMS:], 1)
+    return keys.tobytes() + weights.tobytes(), distinct
+
+
+def first_terms(said: bytes, most: int) -> list[int]:
+    """The keys of the heaviest terms of a block."""
+    keys = np.frombuffer(said, dtype="<u4")[:most]
+    found: list[int] = keys[keys > 0].tolist()
+    return found
+
+
+def terms_of(said: bytes) -> tuple[Keys, Weights]:
+    """The terms of a block, heaviest first."""
+    keys = np.frombuffer(said, dtype="<u4")
+    count = int(np.count_nonzero(keys[:TERMS]))
+    return keys[:count], np.frombuffer(said, dtype="<f4")[WIDTH : WIDTH + count]
+
+
+def blocks(packed: bytes) -> tuple[Keys, Weights]:
+    """Blocks that stand side by side, shape (n, 2 WIDTH): keys are valid in the first half of a
+    row, weights in the second."""
+    rows = np.frombuffer(packed, dtype="<u4").reshape(-1, 2 * WIDTH)
+    return rows, rows.view("<f4")
+
+
+# -- sums --------------------------------------------------------------------------------------
+
+
+def grown(sums: bytes, keys: Keys, weights: Weights, sign: int) -> bytes:
+    """The sums with one more member that says this, or (sign -1) without it."""
+    held = np.frombuffer(sums, dtype="<u4").reshape(3, -1)
+    most = held.shape[1] + len(keys)
+    made = np.zeros((3, most), dtype=np.uint32)
+    made[:, : held.shape[1]] = held
+    size = kernels.grow(made, made.view(np.float32), held.shape[1], keys, weights, sign)
+    return _cut(made[:, :size])
+
+
+def joined(sums: bytes, other: bytes) -> bytes:
+    """Both sums together."""
+    held = np.frombuffer(sums, dtype="<u4").reshape(3, -1)
+    more = np.frombuffer(other, dtype="<u4").reshape(3, -1)
+    if not held.size or not more.size:
+        return sums or other
+    keys = np.concatenate([held[0], more[0]])
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    weights = np.concatenate([held[1].view("<f4"), more[1].view("<f4")])
+    counts = np.concatenate([held[2], more[2]])
+    made = np.empty((3, len(first)), dtype=np.uint32)
+    made[0] = keys[first]
+    made[1] = np.bincount(group, weights).astype(np.float32).view(np.uint32)
+    made[2] = np.bincount(group, counts).astype(np.uint32)
+    return _cut(made[:, np.argsort(first)])  # in the order in which they came
+
+
+def _cut(made: Keys) -> bytes:
+    if made.shape[1] > 2 * KEPT:
+        order = np.lexsort((made[0], -made[1].view(np.float32)))
+        made = made[:, order[:KEPT]]
+    return made.tobytes()
+
+
+# -- products ----------------------------------------------------------------------------------
+
+
+def products(packed: bytes, count: int, first: int, most: int) -> Weights:
+    """Of each of the first `count` blocks with every block, shape (count, n): by the `most` keys
+    from `first` on."""
+    keys, weights = blocks(packed)
+    found = np.zeros((count, len(keys)), dtype=np.float32)
+    kernels.products(keys, weights, first, most, found)
+    return found
