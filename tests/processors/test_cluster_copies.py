@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from processors.cluster.bag import hashed
 from processors.cluster.copies import MAX_HELD, Sketches, repeated, resemblance, sketch
 from processors.text.words import terms
 from tests.processors.cluster_world import FERRY, article, place
@@ -23,7 +24,7 @@ TITLE = "Tarnholm harbour closed for three more days after ferry grounding"
 
 
 def of(title: str, body: str = "") -> bytes:
-    return sketch(terms(title), terms(body))
+    return sketch(hashed(terms(title)), hashed(terms(body)))
 
 
 def texts(families: int, each: int) -> dict[str, list[str]]:
@@ -96,7 +97,7 @@ def test_an_edit_resembles_what_it_was_made_of_and_another_report_does_not() -> 
 
 
 def test_the_index_finds_what_comparing_with_everything_finds() -> None:
-    sketches = {name: sketch([], terms) for name, terms in texts(40, 6).items()}
+    sketches = {name: sketch(hashed([]), hashed(terms)) for name, terms in texts(40, 6).items()}
     held, drawn = dict[str, bytes](), random.Random(5)
     index = Sketches(held.__getitem__)
     for turn in range(6):
@@ -117,7 +118,7 @@ def test_the_index_finds_what_comparing_with_everything_finds() -> None:
 
 
 def test_of_a_text_published_without_end_the_newest_are_found() -> None:
-    one = sketch([], next(iter(texts(1, 1).values())))
+    one = sketch(hashed([]), hashed(next(iter(texts(1, 1).values()))))
     index = Sketches(lambda name: one)
     for number in range(3 * MAX_HELD):
         index.add(f"a{number:03d}", one)

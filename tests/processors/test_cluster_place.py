@@ -8,16 +8,21 @@ import numpy as np
 from msgspec import Raw
 
 from processors.cluster import place
+from processors.cluster.bag import hashed, terms_of
+from processors.cluster.kernels import WIDTH
 from processors.cluster.piece import Piece
 from processors.cluster.place import Shelf
 from processors.cluster.story import INDEXED_TERMS, Story, open_story
 
-TERMS = [f"term{n}" for n in range(40)]
+KEYS = hashed([f"term{n}" for n in range(40)]).tolist()
 
 
 def piece(number: int, chance: random.Random) -> Piece:
     # Few different weights, without rounding, so that scores tie.
-    terms = {one: chance.choice((0.25, 0.5)) for one in chance.sample(TERMS, INDEXED_TERMS)}
+    said = np.zeros(2 * WIDTH, dtype=np.uint32)
+    said[:INDEXED_TERMS] = chance.sample(KEYS, INDEXED_TERMS)
+    weights = [chance.choice((0.25, 0.5)) for _ in range(INDEXED_TERMS)]
+    said.view(np.float32)[WIDTH : WIDTH + INDEXED_TERMS] = weights
     vector = np.eye(16, dtype="<f2")[number % 16].tobytes()
     return Piece(
         id=f"a{number}",
@@ -29,21 +34,21 @@ def piece(number: int, chance: random.Random) -> Piece:
         label="x",
         headline_only=False,
         vector=vector,
-        terms=terms,
-        title={},
-        names=[],
-        numbers=[],
+        said=said.tobytes(),
+        names=b"",
+        numbers=b"",
         sketch=b"",
     )
 
 
 def by_looking_at_all(shelf: Shelf, wanted: Piece) -> list[str]:
-    held = dict.fromkeys(TERMS, 0)
+    held = dict.fromkeys(KEYS, 0)
     for story in shelf.stories.values():
         for term in story.found_by:
             held[term] += 1
+    terms = dict(zip(*(one.tolist() for one in terms_of(wanted.said)), strict=True))
     scored = [
-        (sum(w for t, w in wanted.terms.items() if t in story.found_by), story)
+        (sum(w for t, w in terms.items() if t in story.found_by), story)
         for story in shelf.stories.values()
     ]
     scored = [(score, story) for score, story in scored if score]
