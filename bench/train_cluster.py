@@ -105,7 +105,7 @@ class Taught(Lane):
         for story, measured in zip(found, rows, strict=True):
             inside = [self.truth[one] for one in self.inside[story.id]]
             share = inside.count(cluster) / len(inside)
-            noted.append((regime(piece, story, decision.reads), measured, share))
+            noted.append((regime(piece, story, decision.reads), measured.tolist(), share))
         for name, measured, share in noted:
             self.examples.append(Example(name, measured, share, 1.0, len(self.truth)))
         return super()._judge(piece, vector, decision)

@@ -28,10 +28,10 @@ KEPT = 160
 
 def hashed(words: Sequence[str]) -> Keys:
     """The key of each word."""
-    keys = np.fromiter(map(zlib.crc32, map(str.encode, words)), np.uint32, len(words))
-    short = [len(word) <= SHORT and word.isascii() for word in words]
-    keys = (keys | np.uint32(1)) ^ (~np.array(short, dtype=bool)).astype(np.uint32)
-    keys[keys == 0] = 2
+    encoded = list(map(str.encode, words))
+    keys = np.fromiter(map(zlib.crc32, encoded), np.uint32, len(words))
+    # In bytes: in other scripts than Latin a short word is one character.
+    kernels.mark(keys, np.fromiter(map(len, encoded), np.int64, len(words)), SHORT)
     return keys
 
 
@@ -39,11 +39,10 @@ def block(heading: Keys, body: Keys, vocabulary: Vocabulary) -> tuple[bytes, Key
     """What an article says, and its distinct keys. The words come in their order, with repeats."""
     distinct, times = kernels.counted(heading, body)
     rarity = vocabulary.idf(distinct)
-    named = kernels.once(distinct, rarity, heading if len(heading) else body[:OPENING])
-    keys, weights = np.zeros(WIDTH, dtype=np.uint32), np.zeros(WIDTH, dtype=np.float32)
-    kernels.fill(distinct, (1 + np.log(times)) * rarity, keys[:TERMS], weights[:TERMS], 2)
-    kernels.fill(distinct, named, keys[TERMS:], weights[TERMS:], 1)
-    return keys.tobytes() + weights.tobytes(), distinct
+    made = np.zeros(2 * WIDTH, dtype=np.uint32)
+    opening = heading if len(heading) else body[:OPENING]
+    kernels.fill(distinct, times, rarity, opening, made, made.view(np.float32))
+    return made.tobytes(), distinct
 
 
 def first_terms(said: bytes, most: int) -> list[int]:

@@ -66,23 +66,30 @@ def sketch(title: Hashes, body: Hashes) -> bytes:
     """Hashed runs of an article's terms (their keys, see `bag.hashed`), ascending little-endian
     uint32: odd ones are of the headline, even ones of the lead. Empty when there is nothing to
     tell by."""
-    lead = _runs(body[:LEAD_TERMS]) & ~np.uint32(1)
-    heading = _runs(title[:TITLE_TERMS]) | np.uint32(1)
-    return _distinct(np.concatenate([lead, heading])).astype("<u4").tobytes()
+    return _runs(title[:TITLE_TERMS], body[:LEAD_TERMS]).astype("<u4").tobytes()
 
 
 @compiled
-def _runs(keys: Hashes) -> Hashes:
+def _runs(title: Hashes, body: Hashes) -> Hashes:
     """Of three: two reports of one happening share few, a repeated text nearly all."""
-    found = np.empty(max(0, len(keys) - 2), dtype=np.uint32)
-    for n in range(len(found)):
-        mixed = np.uint64(0)
-        for i in range(n, n + 3):
-            mixed = (mixed + np.uint64(keys[i])) * _ODD
-            mixed = (mixed ^ (mixed >> _FIRST)) * _MIX
-            mixed = mixed ^ (mixed >> _SECOND)
-        found[n] = np.uint32(mixed >> _HALF)
-    return found
+    found = np.empty(len(title) + len(body), dtype=np.uint32)
+    held = 0
+    for keys, odd in ((title, 1), (body, 0)):
+        for n in range(len(keys) - 2):
+            mixed = np.uint64(0)
+            for i in range(n, n + 3):
+                mixed = (mixed + np.uint64(keys[i])) * _ODD
+                mixed = (mixed ^ (mixed >> _FIRST)) * _MIX
+                mixed = mixed ^ (mixed >> _SECOND)
+            found[held] = np.uint32(mixed >> _HALF) & np.uint32(0xFFFFFFFE) | np.uint32(odd)
+            held += 1
+    found = np.sort(found[:held])
+    kept = 0
+    for n in range(held):
+        if n == 0 or found[n] != found[n - 1]:
+            found[kept] = found[n]
+            kept += 1
+    return found[:kept]
 
 
 def _distinct(numbers: NDArray[Any]) -> NDArray[Any]:

@@ -12,19 +12,22 @@ import hashlib
 import math
 from collections.abc import Sequence
 from importlib.resources import files
-from operator import mul
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from processors.cluster import pairs, signals
 from processors.cluster.pairs import Chances
 from processors.cluster.piece import Piece
+from processors.cluster.signals import Signals
 from processors.cluster.story import Story
 from stream.errors import UsageError
+
+Weights = NDArray[np.float64]
 
 REGIMES = ("text", "headline", "unread", "across")
 _TEXT, _HEADLINE, _UNREAD, _ACROSS = range(len(REGIMES))
@@ -56,18 +59,24 @@ class DecisionFile(Struct, forbid_unknown_fields=True):
 class Decision(NamedTuple):
     file: DecisionFile
     fingerprint: str
-    rows: dict[str, tuple[float, list[float]]]
+    rows: dict[str, tuple[float, Weights]]
     reads: frozenset[str]
-    by_two: dict[str, tuple[float, list[float]]]  # for two articles; may be empty
+    by_two: dict[str, tuple[float, Weights]]  # for two articles; may be empty
 
-    def score(self, piece: Piece, story: Story, measured: list[float]) -> float:
+    def scores(self, piece: Piece, stories: Sequence[Story], measured: Signals) -> list[float]:
         """Log-odds, less the threshold: positive means that the article belongs."""
-        bias, weights = self.rows[regime(piece, story, self.reads)]
-        total: float = bias + sum(map(mul, weights, measured))
+        found = np.zeros(len(stories))
+        regimes = [regime(piece, story, self.reads) for story in stories]
+        for name in set(regimes):
+            bias, weights = self.rows[name]
+            scored = measured @ weights + (bias - self.file.threshold)
+            # Mostly all are of one regime.
+            np.copyto(found, scored, where=[one == name for one in regimes])
         # Rounded: the last digits depend on the machine's way of adding, decisions must not.
-        return round(total - self.file.threshold, 4)
+        rounded: list[float] = np.around(found, 4).tolist()
+        return rounded
 
-    def weights(self, piece: Piece, story: Story) -> tuple[float, list[float]]:
+    def weights(self, piece: Piece, story: Story) -> tuple[float, Weights]:
         """What a score is made of: the bias, less the threshold, and the weights of the signals."""
         bias, weights = self.rows[regime(piece, story, self.reads)]
         return bias - self.file.threshold, weights
@@ -87,7 +96,7 @@ class Decision(NamedTuple):
             chosen = kinds == number
             if chosen.any():
                 bias, weights = self.by_two[name]
-                scores[chosen] = bias + measured[chosen] @ np.array(weights)
+                scores[chosen] = bias + measured[chosen] @ weights
         return np.around(1 / (1 + np.exp(-np.clip(scores, -30, 30))), 4)
 
 
@@ -148,9 +157,9 @@ def parse(data: bytes, origin: str) -> Decision:
 
 def _rows(
     regimes: dict[str, Regime], names: Sequence[str], origin: str
-) -> dict[str, tuple[float, list[float]]]:
+) -> dict[str, tuple[float, Weights]]:
     """Bias and weights in the order of `names`."""
-    rows: dict[str, tuple[float, list[float]]] = {}
+    rows: dict[str, tuple[float, Weights]] = {}
     for name in REGIMES:
         if name not in regimes:
             raise UsageError(f"{origin} lacks the regime {name!r}; train it again")
@@ -161,5 +170,5 @@ def _rows(
         numbers = [one.bias, *(one.weights.get(signal, 0.0) for signal in names)]
         if not all(math.isfinite(number) for number in numbers):
             raise UsageError(f"{origin} holds numbers that are not finite")
-        rows[name] = (numbers[0], numbers[1:])
+        rows[name] = (numbers[0], np.array(numbers[1:]))
     return rows

@@ -6,7 +6,7 @@ another one did: so these call and read nothing of other modules.
 
 from __future__ import annotations
 
-from math import exp, log1p, sqrt
+from math import exp, log, log1p, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,29 +53,37 @@ def counted(heading: Keys, body: Keys) -> tuple[Keys, Floats]:
 
 
 @compiled
-def once(distinct: Keys, rarity: Floats, part: Keys) -> Floats:
-    """The rarity of the words of this part, 0 for all others."""
-    found = np.zeros(len(distinct))
-    for key in part:
-        for n in range(len(distinct)):
-            if distinct[n] == key:
-                found[n] = rarity[n]
-                break
-    return found
+def mark(keys: Keys, lengths: Numbers, short: int) -> None:
+    """Tells short words by the last bit; none is 0, which is no key."""
+    for n in range(len(keys)):
+        keys[n] = keys[n] | 1 if lengths[n] <= short else max(2, keys[n] & 0xFFFFFFFE)
 
 
 @compiled
-def fill(distinct: Keys, heavy: Floats, keys: Keys, weights: Weights, norm: int) -> None:
-    """The heaviest, heaviest first, with a sum of squares of one (norm 2) or a sum of one."""
-    chosen = heaviest(distinct, heavy, len(keys))
-    whole = 0.0
+def fill(
+    distinct: Keys, times: Floats, rarity: Floats, opening: Keys, keys: Keys, weights: Weights
+) -> None:
+    """The block of an article whose headline, or what stands for it, is `opening`."""
+    tfidf, named = np.zeros(len(distinct)), np.zeros(len(distinct))
+    for n in range(len(distinct)):
+        tfidf[n] = (1 + log(times[n])) * rarity[n]
+        for key in opening:
+            if key == distinct[n]:
+                named[n] = rarity[n]
+                break
+    length, whole = 0.0, 0.0
+    chosen = heaviest(distinct, tfidf, TERMS)
     for n in chosen:
-        whole += heavy[n] ** norm
-    if norm == 2:
-        whole = sqrt(whole)
+        length += tfidf[n] * tfidf[n]
     for i in range(len(chosen)):
         keys[i] = distinct[chosen[i]]
-        weights[i] = heavy[chosen[i]] / whole
+        weights[WIDTH + i] = tfidf[chosen[i]] / sqrt(length)
+    chosen = heaviest(distinct, named, TITLE)
+    for n in chosen:
+        whole += named[n]
+    for i in range(len(chosen)):
+        keys[TERMS + i] = distinct[chosen[i]]
+        weights[WIDTH + TERMS + i] = named[chosen[i]] / whole
 
 
 @compiled
@@ -172,38 +180,35 @@ def compare(
     said: tuple[Keys, Weights],
     names: Keys,
     numbers: Keys,
-    cosines: tuple[Weights, Floats],
-    members: Numbers,
+    cosines: Weights,
+    about: Floats,
     blocks: tuple[Keys, Weights],
     sums: tuple[Keys, Weights],
     lengths: Numbers,
-    about: Floats,
     article: tuple[float, float],
     rows: Floats,
 ) -> None:
     """Fills the first columns of `rows`, one for each story, in the order of `signals.NAMES`.
 
-    `said`: the article's block. `cosines`: to every member and to every centre. `members`: how
-    many of each story. `blocks`: of all members. `sums`: terms, names, numbers of one story after
-    the other, as keys and as weights; `lengths`: of each of these how many keys there are and how
-    many numbers in all (0 terms: those of the newest member; names and numbers of a story of one
-    article are its keys alone). `about`: originals, headlines, size of each story, whether the
-    language is foreign to it. `article`: the background, whether it is a headline."""
+    `said`: the article's block. `cosines`: to every member. `about`, `sums` and `lengths`: see
+    `signals` (without terms of its own a story has those of its newest member). `blocks`: of all
+    members. `article`: the background, whether it is a headline."""
     own, heavy = said[0][:TERMS], said[1][WIDTH : WIDTH + TERMS]
     title, share = said[0][TERMS:WIDTH], said[1][WIDTH + TERMS :]
     slots, title_slots = table_of(own), table_of(title)
     background, headline_only = article
     member, at = 0, 0
-    for story in range(len(members)):
+    for story in range(len(about)):
+        members = int(about[story, 4])
         nearest, total, both, headlines_alike = 0.0, 0.0, 0.0, 0.0
         first = member
-        for one in range(first, first + members[story]):
-            nearest = max(nearest, cosines[0][one])
-            total += cosines[0][one]
+        for one in range(first, first + members):
+            nearest = max(nearest, cosines[one])
+            total += cosines[one]
             both = max(both, shared(own, heavy, slots, blocks[0][one], blocks[1][one], 0, TERMS))
             alike = least(title, share, title_slots, blocks[0][one], blocks[1][one])
             headlines_alike = max(headlines_alike, alike)
-        member += members[story]
+        member += members
         originals = about[story, 0]
         keys, weights, counts, count = (
             sums[0][at : at + lengths[story, 0, 0]],
@@ -237,11 +242,11 @@ def compare(
         same_numbers, other_numbers = overlap(numbers, sums[0][at : at + lengths[story, 2, 0]])
         at += lengths[story, 2, 1]
         headlines = about[story, 1] / originals if originals else 0.0
-        centre = cosines[1][story]
+        centre = about[story, 5]
         values = (
             centre,
             nearest,
-            total / members[story] if members[story] else 0.0,
+            total / members if members else 0.0,
             centre - background,
             product / sqrt(square) if square > 0 else 0.0,
             both,
@@ -336,16 +341,21 @@ def set_against(
 
 
 @compiled
-def most(rows: NDArray[np.int32], weights: Weights, sums: Floats, limit: int) -> Numbers:
-    """The rows with the highest sums of weights, at most so many, highest first; of equals the
-    lower row. `sums`, by row, are all 0 before and after."""
-    for n in range(len(rows)):
-        sums[rows[n]] += weights[n]
+def most(
+    rows: NDArray[np.int32], counts: Numbers, weights: Weights, sums: Floats, limit: int
+) -> Numbers:
+    """The rows with the highest sums, at most so many, highest first; of equals the lower row. So
+    many `counts` of the rows have each of the weights. `sums`, by row, are 0 before and after."""
+    at = 0
+    for term in range(len(counts)):
+        for n in range(at, at + counts[term]):
+            sums[rows[n]] += weights[term]
+        at += counts[term]
     best = np.empty(limit, dtype=np.int64)
     found = 0
     while found < limit:
         row = -1
-        for n in range(len(rows)):
+        for n in range(at):
             one = rows[n]
             if sums[one] > 0 and (
                 row < 0 or sums[one] > sums[row] or (sums[one] == sums[row] and one < row)
@@ -356,6 +366,6 @@ def most(rows: NDArray[np.int32], weights: Weights, sums: Floats, limit: int) ->
         best[found] = row
         found += 1
         sums[row] = 0.0
-    for n in range(len(rows)):
+    for n in range(at):
         sums[rows[n]] = 0.0
     return best[:found]

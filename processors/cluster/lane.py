@@ -17,6 +17,7 @@ from processors.cluster.settings import ClusterSettings
 from processors.cluster.stock import Stock
 from processors.cluster.story import Story, new_id
 from processors.cluster.vocabulary import Vocabulary
+from processors.cluster.why import Row
 from stream.errors import BadRecord
 from stream.records import Article, Considered, Embedded, StoryChange
 
@@ -50,7 +51,7 @@ class Judged(NamedTuple):
     nearest: float
     background: float
     stream: tuple[float, float]  # how scattered and how varied it is
-    rows: dict[str, list[float]]  # by story its signals
+    rows: dict[str, Row]  # by story its signals
 
     def score(self, story: Story) -> float | None:
         return next((score for score, one in self.ranked if one is story), None)
@@ -180,16 +181,13 @@ class Lane(Stock):
 
     def _judge(self, piece: Piece, vector: Vector, decision: Decision) -> Judged:
         found, background = self.shelf.candidates(piece, vector)
-        ranked: list[tuple[float, Story]] = []
-        nearest = 0.0
-        read = not piece.lang or piece.lang in decision.reads
         stream = self.kind(decision)
         rows = signals.measure(piece, vector, found, background, stream)
-        for story, measured in zip(found, rows, strict=True):
-            ranked.append((decision.score(piece, story, measured), story))
-            by = "nearest" if read else "terms_nearest"
-            nearest = max(nearest, measured[signals.NAMES.index(by)])
-        ranked.sort(key=lambda pair: (-pair[0], pair[1].id))
+        scores = decision.scores(piece, found, rows)
+        read = not piece.lang or piece.lang in decision.reads
+        by = signals.NAMES.index("nearest" if read else "terms_nearest")
+        nearest = max(0.0, float(rows[:, by].max())) if found else 0.0
+        ranked = sorted(zip(scores, found, strict=True), key=lambda pair: (-pair[0], pair[1].id))
         by_story = {story.id: row for story, row in zip(found, rows, strict=True)}
         return Judged(ranked, nearest, background, stream, by_story)
 
@@ -209,10 +207,9 @@ class Lane(Stock):
             return None
         every = [*closed, *(story for _, story in judged.ranked)]  # the open ones are its rivals
         rows = signals.measure(piece, vector, every, judged.background, judged.stream)
+        scores = decision.scores(piece, every, rows)
         # The rows of the rivals are left over.
-        pairs = zip(closed, rows, strict=False)
-        found = [(decision.score(piece, story, row), story.id) for story, row in pairs]
-        best, story = max(found)
+        best, story = max(zip(scores, [one.id for one in closed], strict=False))
         return story if best > CONTINUES_FROM else None
 
     def _choose(

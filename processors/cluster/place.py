@@ -121,24 +121,25 @@ class Shelf:
         return [self.stories[name] for row in rows if (name := self.by_row[row]) is not None]
 
     def _sharing(self, piece: Piece, limit: int = SHARING) -> list[int]:
-        held, weights = array("i"), array("f")
         keys, heavy = bag.terms_of(piece.said)
-        for term, weight in zip(keys[:INDEXED_TERMS].tolist(), heavy.tolist(), strict=False):
+        held: list[bytes | array[int]] = []
+        counts: list[int] = []
+        for term in keys[:INDEXED_TERMS].tolist():
             holders = self.holders.get(term)
             if holders is None:
-                continue
-            if isinstance(holders, int):
-                held.append(holders)
-                weights.append(weight)
+                counts.append(0)
+            elif isinstance(holders, int):
+                held.append(holders.to_bytes(4, "little"))
+                counts.append(1)
             elif len(holders) <= MAX_HOLDERS:
-                held.extend(holders)
-                weights.extend([weight] * len(holders))
+                held.append(holders)
+                counts.append(len(holders))
+            else:
+                counts.append(0)
         if not held:
             return []
-        rows = np.frombuffer(held, dtype=np.int32)
-        best: list[int] = kernels.most(
-            rows, np.frombuffer(weights, dtype=np.float32), self._sums, limit
-        ).tolist()
+        rows = np.frombuffer(b"".join(held), dtype="<i4")
+        best: list[int] = kernels.most(rows, np.array(counts), heavy, self._sums, limit).tolist()
         return best
 
     def _room(self, rows: int) -> None:

@@ -9,14 +9,17 @@ that were not trained on by up to .07. The quiet window says what time has to sa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from processors.cluster import bag, kernels
 from processors.cluster.bag import Keys, Weights
 from processors.cluster.piece import Piece, Vector
 from processors.cluster.story import Story
+
+Signals = NDArray[np.float64]
 
 NAMES = (
     "centre",  # cosine to the centre
@@ -109,33 +112,29 @@ def measure(
     stories: Sequence[Story],
     background: float,
     stream: tuple[float, float],
-) -> list[list[float]]:
+) -> Signals:
     """For each candidate its signals in the order of `NAMES`. `stream`: scattered, varied."""
     if not stories:
-        return []
+        return np.empty((0, len(NAMES)))
     members = [one for story in stories for one in story.newest]
     said, names, numbers = _article(piece)
-    parts = [part for story in stories for part in _sums(story)]
-    sums = np.frombuffer(b"".join([packed for packed, _ in parts]), dtype="<u4")
-    lengths = [(keys, len(packed) // 4) for packed, keys in parts]
+    sums, lengths = _sums(stories)
     rows = np.empty((len(stories), len(NAMES)))
     kernels.compare(
         said,
         names,
         numbers,
-        (_cosines(vector, members), np.array([story.cosine(vector) for story in stories])),
-        np.array([len(story.newest) for story in stories]),
+        _cosines(vector, members),
+        _about(piece, vector, stories),
         bag.blocks(b"".join([one.said for one in members])),
         (sums, sums.view("<f4")),
-        np.array(lengths, dtype=np.int64).reshape(-1, 3, 2),
-        np.array([_about(piece, story) for story in stories], dtype=np.float64),
+        lengths,
         (background, float(piece.headline_only)),
         rows,
     )
     kernels.set_against(rows, MEASURED, _AHEAD_COLUMNS, _MIXES, _SLOPES, _LEVELS)
     rows[:, -2:] = stream
-    found: list[list[float]] = rows.tolist()
-    return found
+    return rows
 
 
 def _article(piece: Piece) -> tuple[tuple[Keys, Weights], Keys, Keys]:
@@ -145,22 +144,36 @@ def _article(piece: Piece) -> tuple[tuple[Keys, Weights], Keys, Keys]:
     return (keys[0], weights[0]), names, numbers
 
 
-def _sums(story: Story) -> Iterator[tuple[bytes, int]]:
-    """Terms, names and numbers of its members, each with how many there are. Where a story is one
+def _sums(stories: Sequence[Story]) -> tuple[Keys, NDArray[np.int64]]:
+    """Terms, names and numbers of the members of each, one after the other; and for each story how
+    many keys each of the three has and how many numbers there are in all. Where a story is one
     article its names and numbers are the keys alone, and its terms stand with the member."""
-    alone = not story.terms and bool(story.newest)
-    yield story.terms, len(story.terms) // 12
-    for sums, kind in ((story.names, "names"), (story.numbers, "numbers")):
-        if alone:
-            keys: bytes = getattr(story.newest[-1], kind)
-            yield keys, len(keys) // 4
+    parts, lengths = list[bytes](), list[int]()
+    for story in stories:
+        if not story.terms and story.newest:
+            only = story.newest[-1]
+            parts += only.names, only.numbers
+            names, numbers = len(only.names) // 4, len(only.numbers) // 4
+            lengths += 0, 0, names, names, numbers, numbers
         else:
-            yield sums, len(sums) // 12
+            parts += story.terms, story.names, story.numbers
+            for sums in (story.terms, story.names, story.numbers):
+                lengths += len(sums) // 12, len(sums) // 4
+    return np.frombuffer(b"".join(parts), dtype="<u4"), np.array(lengths).reshape(-1, 3, 2)
 
 
-def _about(piece: Piece, story: Story) -> tuple[float, float, float, float]:
-    foreign = piece.lang not in story.langs
-    return story.originals, story.headlines, story.size, foreign
+def _about(piece: Piece, vector: Vector, stories: Sequence[Story]) -> NDArray[np.float64]:
+    """Of each story: originals, headlines, size, whether the article's language is foreign to it,
+    how many members follow, the cosine to its centre."""
+    known = [
+        (one.originals, one.headlines, one.size, piece.lang not in one.langs, len(one.newest),
+         1.0 / one.length if one.length > 1e-6 else 1.0)
+        for one in stories
+    ]  # fmt: skip
+    found = np.array(known, dtype=np.float64)
+    totals = np.concatenate([one.total for one in stories]).reshape(len(stories), -1)
+    found[:, 5] *= totals @ vector
+    return found
 
 
 def _cosines(vector: Vector, members: Sequence[Piece]) -> Weights:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from processors.cluster.decision import Decision
 from processors.cluster.piece import Piece
 from processors.cluster.signals import NAMES
 from processors.cluster.story import Story
 from stream.records import Considered
+
+Row = NDArray[np.float64]
 
 # Signals that a person would call by one name.
 KINDS = (
@@ -27,6 +32,8 @@ KINDS = (
     | dict.fromkeys(("size", "foreign", "mixed"), "size, language and form")
     | {"scattered": "how many here stand alone", "varied": "large stories on many subjects"}
 )  # fmt: skip
+_TOLD = tuple(dict.fromkeys(KINDS[name] for name in NAMES))
+_BY_KIND = np.array([[float(KINDS[name] == kind) for kind in _TOLD] for name in NAMES])
 # The story, and the next best one.
 KEPT = 2
 # Less changes nothing that anybody would see.
@@ -36,17 +43,16 @@ SMALL = 0.05
 def considered(
     piece: Piece,
     ranked: Sequence[tuple[float, Story]],
-    rows: Mapping[str, Sequence[float]],
+    rows: Mapping[str, Row],
     decision: Decision,
 ) -> list[Considered]:
     """The best candidates with what spoke for and against them; `rows` are signals by story."""
     found = []
     for score, story in ranked[:KEPT]:
         bias, weights = decision.weights(piece, story)
-        parts: dict[str, float] = {}
-        for name, weight, value in zip(NAMES, weights, rows[story.id], strict=True):
-            parts[KINDS[name]] = parts.get(KINDS[name], 0.0) + weight * value
-        rounded = {kind: round(part, 2) for kind, part in parts.items() if abs(part) >= SMALL}
+        parts: list[float] = ((weights * rows[story.id]) @ _BY_KIND).tolist()
+        told = zip(_TOLD, parts, strict=True)
+        rounded = {kind: round(part, 2) for kind, part in told if abs(part) >= SMALL}
         found.append(Considered(story=story.id, score=score, base=round(bias, 2), parts=rounded))
     return found
 
