@@ -126,8 +126,10 @@ def shares(
     """(part, step, ms an article) of articles that are placed and matched now."""
     counted = Shares()
     with counted.measured():
-        for number, (article, vector) in enumerate(sample, offset):
-            stage.process([record(article, vector, number)])
+        given = [record(*one, number) for number, one in enumerate(sample, offset)]
+        stage.ahead(given)
+        for one in given:
+            stage.process([one])
         judge.kept_all(sample)
     per = 1000 / len(sample)
     return [(step.part, step.name, per * counted.seconds[step]) for step in STEPS]
@@ -166,11 +168,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             given = [
                 record(article, vector, at) for at, (article, vector) in enumerate(polled, offset)
             ]
+            started = time.process_time()
+            stage.ahead(given)
+            each = (time.process_time() - started) / len(given)
             for (article, vector), one in zip(polled, given, strict=True):
                 started = time.process_time()
                 stage.process([one])
                 if one.offset >= level - arguments.timed:
-                    spent.append(1000 * (time.process_time() - started))
+                    spent.append(1000 * (each + time.process_time() - started))
                     sample.append((article, vector.astype("<f2").astype(np.float32)))
             offset += len(polled)
         stories = len(stage._lanes[0].shelf.stories)

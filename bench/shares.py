@@ -13,10 +13,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from processors.cluster import lane, mend, signals
+from processors.cluster import mend, signals, stage
 from processors.cluster.copies import Sketches
 from processors.cluster.decision import Decision
 from processors.cluster.lane import Lane
+from processors.cluster.piece import Reading
 from processors.cluster.place import Shelf
 from processors.cluster.story import Story
 from processors.cluster.vocabulary import Vocabulary
@@ -32,10 +33,10 @@ class Step(NamedTuple):
 
 
 STEPS = (
-    Step("reads terms, names, numbers", "placing", ((lane, "read"),)),
+    Step("reads terms, names, numbers", "placing", ((stage, "_read"), (Reading, "weigh"))),
     Step("looks for copies", "placing", ((Sketches, "like"), (Sketches, "add"))),
     Step("finds candidates", "placing", ((Shelf, "candidates"),)),
-    Step("compares with candidates", "placing", ((signals, "measure"), (Decision, "score"))),
+    Step("compares with candidates", "placing", ((signals, "measure"), (Decision, "scores"))),
     Step("mends stories", "placing", ((mend, "leaving"), (mend, "same"), (Shelf, "around"))),
     Step("grows the story", "placing", ((Story, "add"), (Vocabulary, "add"))),
     Step("keeps the story findable", "placing", ((Shelf, "put"),)),

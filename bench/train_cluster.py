@@ -28,7 +28,7 @@ from bench.streams import THINNED, Stream, load
 from processors.cluster import pairs, signals
 from processors.cluster.decision import REGIMES, Decision, kind_of_two, parse, regime
 from processors.cluster.lane import Judged, Lane
-from processors.cluster.piece import Piece, Vector
+from processors.cluster.piece import Piece, Vector, read
 from processors.cluster.settings import ClusterSettings
 from processors.cluster.story import Story
 from processors.embed import models
@@ -149,7 +149,7 @@ class Taught(Lane):
             embedded = decode(record.value, Embedded)
             article = embedded.read_article()
             self.truth[article.id] = cluster = stream.rows[index].cluster
-            placement = self.place(embedded, article)
+            placement = self.place(read(embedded, article))
             assert placement is not None
             self.homes[cluster] = placement.story
             labels.append(placement.story)

@@ -66,6 +66,7 @@ class Hand:
         Errors that are nobody's fault pass through."""
         self._outputs, self._reached = [], {}
         end, storm = monotonic() + CUT_S, None
+        self._stage.ahead(batch)
         try:
             for chunk in self._chunks(batch):
                 began = monotonic()

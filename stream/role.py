@@ -48,6 +48,10 @@ class Stage(ABC):
     # Records a call of `process`: 1 where a failure could leave the stage's state half changed.
     chunk: int = 64
 
+    def ahead(self, batch: Sequence[LogRecord]) -> None:
+        """A batch has come: its records are given to `process` next, chunk by chunk, or handed
+        back. What can be read of them by themselves may be read now. Must not raise."""
+
     @abstractmethod
     def process(self, batch: Sequence[LogRecord]) -> list[Output]:
         """Handle records of one partition, in order. Must not change its state when it raises."""

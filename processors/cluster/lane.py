@@ -12,14 +12,14 @@ from typing import NamedTuple
 from processors.cluster import copies, mend, signals, why
 from processors.cluster.bag import Keys
 from processors.cluster.decision import Decision
-from processors.cluster.piece import DAY, Piece, Vector, as_float32, language, read
+from processors.cluster.piece import DAY, Piece, Reading, Vector, as_float32
 from processors.cluster.settings import ClusterSettings
 from processors.cluster.stock import Stock
 from processors.cluster.story import Story, new_id
 from processors.cluster.vocabulary import Vocabulary
 from processors.cluster.why import Row
 from stream.errors import BadRecord
-from stream.records import Article, Considered, Embedded, StoryChange
+from stream.records import Considered, StoryChange
 
 # An edit is minor when the text is mostly the same, or means the same to the encoder: typing
 # errors, an added paragraph, another headline over the same report.
@@ -72,32 +72,33 @@ class Lane(Stock):
 
     # -- the two ways in -------------------------------------------------------------------------
 
-    def place(self, embedded: Embedded, article: Article) -> Placement | None:
+    def place(self, reading: Reading) -> Placement | None:
         """Decide where the article goes; None when this revision was placed before.
-        Raises BadRecord for a broken vector, before anything changed."""
-        if self._met_before(article):
+        Raises BadRecord for a vector of another size, before anything changed."""
+        piece = reading.piece
+        if self._met_before(piece):
             return None
-        piece, terms = self._read(embedded, article)
-        decision = self.decide(embedded.model)
-        changes = self._advance(embedded, piece)
+        terms = self._weigh(reading)
+        decision = self.decide(reading.model)
+        changes = self._advance(reading)
         placement = self._settle(piece, decision, changes)
         self._count(piece, terms)
         return placement
 
     def adopt(
         self,
-        embedded: Embedded,
-        article: Article,
+        reading: Reading,
         story: str,
         copy_of: str | None,
         changes: Sequence[StoryChange],
     ) -> None:
         """Take over a placement that is on the log: it is a fact, whatever would be decided now."""
-        if self._met_before(article):
+        piece = reading.piece
+        if self._met_before(piece):
             return
-        piece, terms = self._read(embedded, article)
-        if embedded.model != self.model:
-            self._advance(embedded, piece)
+        terms = self._weigh(reading)
+        if reading.model != self.model:
+            self._advance(reading)
         else:
             piece.seen = self.clock.advance(piece.time)
             self._forget()
@@ -118,30 +119,31 @@ class Lane(Stock):
 
     # -- steps -----------------------------------------------------------------------------------
 
-    def _met_before(self, article: Article) -> bool:
-        seen = self.seen.get(article.id)
-        if seen is None or article.revision not in seen.revisions:
+    def _met_before(self, piece: Piece) -> bool:
+        seen = self.seen.get(piece.id)
+        if seen is None or piece.revision not in seen.revisions:
             return False
-        del self.seen[article.id]
-        self.seen[article.id] = seen  # the last in the order of meeting
+        del self.seen[piece.id]
+        self.seen[piece.id] = seen  # the last in the order of meeting
         if self.clock.now is not None:
             seen.at = self.clock.now
         return True
 
-    def _read(self, embedded: Embedded, article: Article) -> tuple[Piece, Keys]:
-        if embedded.model == self.model and embedded.dims != self.dims:
+    def _weigh(self, reading: Reading) -> Keys:
+        piece = reading.piece
+        if reading.model == self.model and reading.dims != self.dims:
             raise BadRecord(
-                f"the vector of {article.id} has {embedded.dims} numbers, those of {self.model} "
+                f"the vector of {piece.id} has {reading.dims} numbers, those of {self.model} "
                 f"had {self.dims} so far; embed the article again"
             )
-        return read(embedded, article, self.vocabularies.get(language(article)) or Vocabulary())
+        return reading.weigh(self.vocabularies.get(piece.lang) or Vocabulary())
 
-    def _advance(self, embedded: Embedded, piece: Piece) -> list[StoryChange]:
+    def _advance(self, reading: Reading) -> list[StoryChange]:
         """Let event time pass: close what fell quiet, forget what is too old. Vectors of another
         model cannot be compared, so a change of model closes every story."""
-        changed = self.model not in ("", embedded.model)
-        self.model, self.dims = embedded.model, embedded.dims
-        piece.seen = self.clock.advance(piece.time)
+        changed = self.model not in ("", reading.model)
+        self.model, self.dims = reading.model, reading.dims
+        reading.piece.seen = self.clock.advance(reading.piece.time)
         quiet = self._close_quiet(everything=changed)
         if changed:
             self._forget_contents()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -46,9 +48,24 @@ class Piece(Struct, gc=False, array_like=True):
     seen: float = 0.0  # the lane's clock when it was placed
 
 
-def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[Piece, Keys]:
-    """The piece, and its distinct keys for the vocabulary. Raises BadRecord when the vector is
-    not what the record says it is."""
+class Reading(NamedTuple):
+    """An article as it is read, whatever was read before: a piece that says nothing yet, the keys
+    of its headline and of its lead in order, the model of its vector."""
+
+    piece: Piece
+    heading: Keys
+    body: Keys
+    model: str
+    dims: int
+
+    def weigh(self, vocabulary: Vocabulary) -> Keys:
+        """Say in the piece what counts by this vocabulary; returns the distinct keys."""
+        self.piece.said, distinct = bag.block(self.heading, self.body, vocabulary)
+        return distinct
+
+
+def read(embedded: Embedded, article: Article) -> Reading:
+    """Raises BadRecord when the vector is not what the record says it is."""
     if len(embedded.vector) != 2 * embedded.dims or embedded.dims == 0:
         raise BadRecord(
             f"the vector of {article.id} has {len(embedded.vector)} bytes, {embedded.dims} float16 "
@@ -60,7 +77,6 @@ def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[
     title = terms(article.title)
     keys = bag.hashed(title + terms(lead))
     heading, body = keys[: len(title)], keys[len(title) :]
-    said, distinct = bag.block(heading, body, vocabulary)
     whole = f"{article.title}\n\n{lead}"
     piece = Piece(
         id=article.id,
@@ -72,12 +88,12 @@ def read(embedded: Embedded, article: Article, vocabulary: Vocabulary) -> tuple[
         label=(article.title or lead).strip()[:MAX_LABEL],
         headline_only=len(body) < HEADLINE_TERMS,
         vector=embedded.vector,
-        said=said,
+        said=b"",
         names=_distinct([span.text.casefold() for span in names(whole)], MAX_NAMES),
         numbers=_distinct([span.text for span in numbers(whole)], MAX_NUMBERS),
         sketch=copies.sketch(heading, body),
     )
-    return piece, distinct
+    return Reading(piece, heading, body, embedded.model, embedded.dims)
 
 
 def language(article: Article) -> str:

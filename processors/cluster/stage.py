@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from msgspec import Raw, Struct
 from processors.cluster import decision, snapshot
 from processors.cluster.decision import Decision
 from processors.cluster.lane import Lane
+from processors.cluster.piece import Reading, read
 from processors.cluster.settings import ClusterSettings
 from stream.errors import BadRecord
 from stream.log.contract import Log, LogRecord, Partition
@@ -71,6 +73,7 @@ class ClusterStage(Stage):
         self._lanes: dict[int, Lane] = {}
         self._log_ids: dict[int, str] = {}
         self._facts: dict[int, dict[int, Fact]] = {}
+        self._ahead: dict[tuple[int, int], Reading] = {}  # by lane and offset, of the batch in hand
         self._saved: dict[int, int] = {}
         self._durable: dict[int, int] = {}
         # When the last record that was handled was appended: by it a snapshot is known again.
@@ -153,6 +156,14 @@ class ClusterStage(Stage):
 
     # -- work ------------------------------------------------------------------------------------
 
+    def ahead(self, batch: Sequence[LogRecord]) -> None:
+        """Reads all articles of a batch before any is placed: one after the other that takes two
+        thirds of the time, since code and tables stay in the processor's caches."""
+        self._ahead = {}
+        for record in batch:
+            with suppress(Exception):  # it fails again when its turn comes
+                self._ahead[record.partition, record.offset] = _read(record)
+
     def process(self, batch: Sequence[LogRecord]) -> list[Output]:
         outputs: list[Output] = []
         for record in batch:
@@ -184,23 +195,23 @@ class ClusterStage(Stage):
 
     def _place(self, record: LogRecord) -> tuple[str, Placed] | None:
         lane = self._lanes[record.partition]
-        embedded = decode(record.value, Embedded)
-        article = embedded.read_article()
+        reading = self._ahead.pop((record.partition, record.offset), None) or _read(record)
+        article = reading.piece.id
         fact = self._facts[record.partition].pop(record.offset, None)
-        if fact is not None and fact.article in (None, b"", article.id.encode()):
-            lane.adopt(embedded, article, fact.story, fact.copy_of, fact.changes)
+        if fact is not None and fact.article in (None, b"", article.encode()):
+            lane.adopt(reading, fact.story, fact.copy_of, fact.changes)
             return None
         if fact is not None:
             # The topic of embedded articles was made again, that of placements was not.
-            self._say.warning("cluster.foreign_placement", article=article.id, offset=record.offset)
-        placement = lane.place(embedded, article)
+            self._say.warning("cluster.foreign_placement", article=article, offset=record.offset)
+        placement = lane.place(reading)
         if placement is None or record.offset < self._silent_before[record.partition]:
             return None
-        return article.id, Placed(
+        return article, Placed(
             embedded=Raw(record.value),
             story=placement.story,
             novelty=placement.novelty,
-            engine=f"cluster-{RULES}@{self._decide(embedded.model).fingerprint}",
+            engine=f"cluster-{RULES}@{self._decide(reading.model).fingerprint}",
             source_offset=record.offset,
             copy_of=placement.copy_of,
             changes=placement.changes,
@@ -255,6 +266,11 @@ class ClusterStage(Stage):
         away, and an earlier answer only means to read some more."""
         if self._log is not None:
             self._placed[number] = self._log.bounds(Partition(PLACED, number))[1]
+
+
+def _read(record: LogRecord) -> Reading:
+    embedded = decode(record.value, Embedded)
+    return read(embedded, embedded.read_article())
 
 
 def _read_fact(value: bytes) -> Fact | None:

@@ -159,3 +159,28 @@ def test_article_without_any_optional_field_is_placed() -> None:
     one = Embedded(article=Raw(encode(bare)), model="words@1", dims=2, vector=b"\x00\x3c\x00\x00")
     given = record(article(1, "x"), 0)._replace(value=encode(one))
     assert len(placed(stage(), [given])) == 1
+
+
+def test_reading_a_batch_ahead_changes_nothing_and_a_bad_record_fails_in_its_turn() -> None:
+    given = records(three_stories())
+    broken = given[2]._replace(value=b"{}")
+    batch = [*given[:2], broken, *given[3:]]
+    on, ahead = stage(), stage()
+    ahead.ahead(batch)
+    for one in batch:
+        if one is broken:
+            for each in (on, ahead):
+                with pytest.raises(BadRecord):
+                    each.process([one])
+                each.skip(one, BadRecord("broken"))
+        else:
+            found = [encode(each.process([one])[0].record) for each in (on, ahead)]
+            assert found[0] == found[1]
+
+
+def test_what_was_read_ahead_of_a_batch_that_was_handed_back_is_not_taken_for_another() -> None:
+    on = stage()
+    on.ahead([record(article(1, "Ferry aground", FERRY), 0)])
+    other = record(article(2, "Parliament passes budget", BUDGET), 0)
+    on.ahead([other])
+    assert on.process([other])[0].key == "a2"

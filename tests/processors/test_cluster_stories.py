@@ -193,7 +193,9 @@ def test_two_languages_have_weights_of_their_own_even_when_both_are_read(
 ) -> None:
     def in_language(number: int, lang: str) -> Piece:
         one = structs.replace(article(number, "Ferry aground"), lang=lang or None)
-        return read(embedded(one), one, Vocabulary())[0]
+        reading = read(embedded(one), one)
+        reading.weigh(Vocabulary())
+        return reading.piece
 
     opened = open_story("s", in_language(0, members[0]), 0)
     for number, lang in enumerate(members[1:], 1):

@@ -136,3 +136,21 @@ def test_the_lag_is_asked_for_at_times_while_it_runs(log: SqliteLog) -> None:
     stop.set()
     thread.join(20)
     assert ended
+
+
+def test_a_stage_sees_a_batch_before_it_gets_it_chunk_by_chunk(log: SqliteLog) -> None:
+    class Ahead(Echo):
+        chunk = 2
+
+        def ahead(self, batch: Sequence[LogRecord]) -> None:
+            self.events.append(("ahead", len(batch)))
+
+        def process(self, batch: Sequence[LogRecord]) -> list[Output]:
+            self.events.append(("chunk", len(batch)))
+            return super().process(batch)
+
+    put(log, NAMES[:5])
+    stage = Ahead()
+    run(log, stage)
+    seen = [what for what in stage.events if what[0] in ("ahead", "chunk")]
+    assert seen == [("ahead", 5), ("chunk", 2), ("chunk", 2), ("chunk", 1)]
