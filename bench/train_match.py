@@ -121,7 +121,7 @@ def collect(
     near = signals.near(vectors, table, background)
     days: list[date | None] = [published_day(a) for a in articles]
     readings = [
-        read(a.title, a.text, table.gazetteer, day) for a, day in zip(articles, days, strict=True)
+        read(a.title, a.text, table, day) for a, day in zip(articles, days, strict=True)
     ]
     own = [written_in(one.definition, language) for one in table.events]
     said = [

@@ -94,15 +94,7 @@ class Bounds:
         self._titles = np.array([one.title for one in parts])
         self._sentences = _padded([one.sentences or [one.title] for one in parts])
         self._examples = _padded([one.positive or [one.title] for one in parts])
-        # Words that events use, with their numbers; those that use word w stand in `_holders` from
-        # `_held[w]` to `_held[w + 1]`.
-        holders: dict[str, list[int]] = {}
-        for number, event in enumerate(table.events):
-            for word in event.words:
-                holders.setdefault(word, []).append(number)
-        self._words = {word: number for number, word in enumerate(holders)}
-        self._held = np.cumsum([0, *map(len, holders.values())], dtype=np.int64)
-        self._holders = np.array([n for held in holders.values() for n in held], dtype=np.int64)
+        self._lexicon = table.lexicon
         spans = [_span(one) for one in table.events]
         self._starts = np.array([first for first, _ in spans], dtype=np.int64)
         self._ends = np.array([last for _, last in spans], dtype=np.int64)
@@ -112,7 +104,8 @@ class Bounds:
         weights = self._of(case.lang, case.reading.has_body)
         at = np.array(numbers, dtype=np.int64)
         around = set[int]().union(*(self._around[name] for name in case.said.anywhere))
-        cosines, standing, first = case.near.cosines, case.near.standing, case.said.first
+        cosines, standing = case.near.cosines, case.near.standing
+        scanned = case.reading.scanned or self._lexicon.scanned(case.said.first)
         found = _at_most(
             at,
             weights,
@@ -128,10 +121,10 @@ class Bounds:
             0 if case.day is None else case.day.toordinal(),
             bool(case.reading.days),
             np.array([number in around for number in numbers]) if around else _NONE,
-            np.array([self._words[word] for word in self._words.keys() & first], dtype=np.int64),
-            1 / math.sqrt(max(1, len(first))),
-            self._held,
-            self._holders,
+            scanned.said,
+            1 / math.sqrt(max(1, scanned.different)),
+            self._lexicon.used,
+            self._lexicon.uses,
         )
         if standing is not None:
             found += weights[_LEAD, at] * standing.leads(at)
@@ -192,15 +185,11 @@ def _at_most(
     day: int,  # 0 = unknown
     dated: bool,
     named: NDArray[np.bool_],  # for each of `at`; nothing when none is
-    words: Numbers,  # of the beginning
+    said: NDArray[np.uint8],  # by number, 1 for each word of the beginning
     each: float,  # what one counts, before the weight of the event
-    held: Numbers,
-    holders: Numbers,
+    used: Numbers,  # the words of event n stand from `uses[n]` to `uses[n + 1]`
+    uses: Numbers,
 ) -> Floats:
-    shared = np.zeros(len(best), dtype=np.int64)
-    for word in words:
-        for event in holders[held[word] : held[word + 1]]:
-            shared[event] += 1
     found = np.empty(len(at))
     for n, event in enumerate(at):
         bound = weights[_BASE, event] + ROUNDING - background * weights[_BACKGROUND, event]
@@ -216,7 +205,10 @@ def _at_most(
                 bound += weights[_INSIDE, event]
         if dated:
             bound += weights[_DAYS, event]
-        bound += weights[_WORDS, event] * shared[event] * each
+        shared = 0
+        for word in used[uses[event] : uses[event + 1]]:
+            shared += said[word]
+        bound += weights[_WORDS, event] * shared * each
         bound += weights[_NAMED if len(named) and named[n] else _UNNAMED, event]
         found[n] = bound
     return found

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.match.crowd import CROWD, Crowd, gather
+from processors.match.lexicon import Lexicon
 from processors.match.naming import Gazetteer, fold
 from processors.match.similarity import Layout, Parts, lay_out
 from processors.text.names import names
+from processors.text.numbers import MONTHS
 from processors.text.sentences import sentences
 from processors.text.words import terms
 from stream.records import Definition, DefinitionVectors, Name
@@ -61,6 +63,7 @@ class EventTable(NamedTuple):
 
     events: list[Event]
     gazetteer: Gazetteer
+    lexicon: Lexicon
     matrix: NDArray[np.float64]
     layout: Layout
     holders: Mapping[int, Sequence[int]]  # name -> events that have it
@@ -93,7 +96,8 @@ def build(
         known_by = [one.parts.positive or [one.parts.title] for one in linked]
         crowd = gather([one.definition for one in linked], known_by, matrix)
     layout = lay_out([one.parts for one in linked])
-    return EventTable(linked, gazetteer, matrix, layout, dict(holders), model, crowd)
+    lexicon = Lexicon([one.words for one in linked], gazetteer.begins, MONTHS)
+    return EventTable(linked, gazetteer, lexicon, matrix, layout, dict(holders), model, crowd)
 
 
 def _parts(definition: Definition, vectors: DefinitionVectors, first: int) -> Parts:

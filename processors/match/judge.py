@@ -98,7 +98,7 @@ class Judge:
         found = []
         for (article, _), close in zip(articles, near, strict=True):
             day = published_day(article)
-            reading = read(article.title, article.text, self.table.gazetteer, day)
+            reading = read(article.title, article.text, self.table, day)
             lang = self._weighing.language(article.lang)
             said = Said(reading, self.table, foreign=self._weighing.given_in_others(lang))
             found.append(Case(reading, said, close, day, lang))

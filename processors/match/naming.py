@@ -72,7 +72,7 @@ class Gazetteer:
         self._by_first: dict[str, list[_Phrase]] = {}
         # Words that a name starts with, or half a joined one, and the word that follows in it; ""
         # when nothing must follow.
-        self._begins: dict[str, set[str]] = {}
+        self.begins: dict[str, set[str]] = {}
         self._unspaced: dict[str, int] = {}
         self._whole: dict[str, int] = {}  # names of one word, long enough not to arise by chance
 
@@ -95,9 +95,9 @@ class Gazetteer:
                 self._whole.setdefault(spelling[0], number)
                 # Not "a": nobody writes "A sunción", and every sentence would have to be searched.
                 for end in range(2, len(spelling[0])):
-                    self._begins.setdefault(spelling[0][:end], set()).add(spelling[0][end:])
+                    self.begins.setdefault(spelling[0][:end], set()).add(spelling[0][end:])
             phrases = self._by_first.setdefault(spelling[0], [])
-            self._begins.setdefault(spelling[0], set()).add((*spelling, "")[1])
+            self.begins.setdefault(spelling[0], set()).add((*spelling, "")[1])
             if _Phrase(spelling, number, partial) not in phrases:
                 phrases.append(_Phrase(spelling, number, partial))
                 phrases.sort(key=lambda phrase: (-len(phrase.tokens), phrase.name))
@@ -117,7 +117,11 @@ class Gazetteer:
         """All names in the text, longest first at each place, in order. `folded` is what
         `folded_words` finds in it, where that is known."""
         folded = folded_words(text) if folded is None else folded
-        starts = self.starts(frozenset(folded))
+        starts = [
+            word
+            for word in self.begins.keys() & set(folded)
+            if "" in (after := self.begins[word]) or not after.isdisjoint(folded)
+        ]
         hits = self._spaced(text, folded, starts, headline) if starts else []
         if not self._unspaced or text.isascii() or not _UNSPACED.search(text):
             return hits
@@ -127,14 +131,6 @@ class Gazetteer:
                 hits.append(Hit(name, start, start + len(spelling), False))
                 start = text.find(spelling, start + len(spelling))
         return sorted(hits, key=lambda hit: hit.start)
-
-    def starts(self, folded: frozenset[str]) -> list[str]:
-        """Those of the words of a text that a name there may begin with."""
-        return [
-            word
-            for word in self._begins.keys() & folded
-            if "" in (after := self._begins[word]) or not after.isdisjoint(folded)
-        ]
 
     def _spaced(
         self, text: str, folded: Sequence[str], starts: Sequence[str], headline: bool

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date
-from itertools import accumulate
 from typing import NamedTuple
 
 from processors.match import crowd
-from processors.match.naming import UNCONFIRMED, Gazetteer, folded_words
+from processors.match.events import EventTable
+from processors.match.lexicon import Scanned
+from processors.match.naming import UNCONFIRMED, folded_words
 from processors.text.numbers import MONTHS, mentioned_dates
 from processors.text.sentences import Span, headline, sentence_spans
-from processors.text.words import MAX_TERM, STOP, in_words, plain, terms, words
+from processors.text.words import MAX_TERM, STOP, plain, terms, words
 
 # A piece that comes to an event only after 8,000 characters is not about it.
 MAX_READ = 8_000
@@ -56,11 +56,13 @@ class Reading:
         mentions: list[Mention],
         days: list[tuple[int, date]],
         words: list[frozenset[str]] | None = None,
+        scanned: Scanned | None = None,
     ) -> None:
         self.title, self.sentences, self.ranks = title, sentences, ranks
         self.mentions = mentions
         self.days = days  # (sentence, day)
         self.has_body = bool(sentences)
+        self.scanned = scanned  # None where it was not, or has letters that are not ASCII
         self._words = words
         self._all_words: frozenset[str] | None = None
 
@@ -125,11 +127,6 @@ class Reading:
 
     def beginning(self) -> frozenset[str]:
         """Words of the title and the first sentences."""
-        if self._words is None:
-            own = [one.text for one, _ in zip(self.sentences, self._first(), strict=False)]
-            text = plain("\n".join([headline(self.title[:MAX_READ]), *own]))
-            if text.isascii():  # other scripts are not the same in one piece
-                return _terms(text)
         return frozenset().union(*self.first_sentences())
 
     def beginning_without(self, index: int) -> frozenset[str]:
@@ -158,8 +155,9 @@ class Reading:
         return self.ranks[: bisect_left(self.ranks, BEGINNING)]
 
 
-def read(title: str, text: str, gazetteer: Gazetteer, published: date | None) -> Reading:
+def read(title: str, text: str, table: EventTable, published: date | None) -> Reading:
     """Linear in the length of the text, of which at most `MAX_READ` characters are read."""
+    gazetteer, lexicon = table.gazetteer, table.lexicon
     spans = sentence_spans(text[:MAX_READ])
     ranks: list[int] = []
     rank = 0
@@ -172,37 +170,18 @@ def read(title: str, text: str, gazetteer: Gazetteer, published: date | None) ->
         for hit in gazetteer.find(above, headline=True)
     ]
     days: list[tuple[int, date]] = []
-    for number, folded in _speaking([span.text for span in spans], gazetteer):
+    scanned = lexicon.scan(
+        plain(headline(above)), [plain(span.text) for span in spans], bisect_left(ranks, BEGINNING)
+    )
+    for number in range(len(spans)) if scanned is None else scanned.sentences:
         sentence = spans[number].text
+        folded = folded_words(sentence)
         for hit in gazetteer.find(sentence, folded=folded):
             said = sentence[hit.start : hit.end]
             mentions.append(Mention(hit.name, number, said, hit.partial))
         if _dated(folded) or _NUMERIC_DAY.search(sentence):
             days += [(number, found.day) for found in mentioned_dates(sentence, published)]
-    return Reading(title, spans, ranks, mentions, days)
-
-
-def _speaking(sentences: list[str], gazetteer: Gazetteer) -> Iterator[tuple[int, list[str]]]:
-    """The sentences that may name something or a day, by number, with their words as names are
-    compared. Most are passed over: all are looked through at once."""
-    text = "\n".join(sentences)
-    bare = plain(text)
-    if not bare.isascii():
-        yield from enumerate(map(folded_words, sentences))
-        return
-    lower = in_words(bare)
-    said = frozenset(lower.split())
-    ends = list(accumulate(len(one) + 1 for one in sentences))
-    found = {bisect_right(ends, match.start()) for match in _NUMERIC_DAY.finditer(text)}
-    for word in [*gazetteer.starts(said), *(_MONTHS & said)]:
-        at = lower.find(word)
-        while at >= 0:
-            number = bisect_right(ends, at)
-            found.add(number)
-            at = lower.find(word, ends[number])
-    for number in sorted(found):
-        end = ends[number]
-        yield number, lower[end - len(sentences[number]) - 1 : end].split()
+    return Reading(title, spans, ranks, mentions, days, scanned=scanned)
 
 
 def _dated(folded: list[str]) -> bool:

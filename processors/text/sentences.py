@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from processors.text import MAX_CHARS
@@ -50,10 +49,12 @@ def sentence_spans(text: str) -> list[Span]:
     found: list[Span] = []
     start = 0
     for mark in _STOP_MARK.finditer(text):
-        if _ends_sentence(text, start, mark):
-            found += _trimmed(text, start, mark.end())
-            start = mark.end()
-    return found + list(_trimmed(text, start, len(text)))
+        at, end = mark.span()
+        if _ends_sentence(text, start, at, end):
+            _append(text, start, end, found)
+            start = end
+    _append(text, start, len(text), found)
+    return found
 
 
 def sentences(text: str) -> list[str]:
@@ -61,22 +62,22 @@ def sentences(text: str) -> list[str]:
     return [span.text for span in sentence_spans(text)]
 
 
-def _ends_sentence(text: str, start: int, mark: re.Match[str]) -> bool:
-    sign = mark.group()
+def _ends_sentence(text: str, start: int, at: int, end: int) -> bool:
+    """Does the one that begins at `start` end with the sign that stands from `at` to `end`?"""
+    sign = text[at]
     if sign == "\n":
+        if end > at + 1:
+            return True
         # Extracted text is often wrapped in mid sentence; a short "Photo: Agency" line is not.
-        line = text[max(start, mark.start() - 80) : mark.start()].strip()
+        line = text[max(start, at - 80) : at].strip()
         return _LABEL_LINE.fullmatch(line) is not None
-    if sign[0] == "\n":
+    if sign in "。！？":
         return True
-    if sign[0] in "。！？":
-        return True
-    after = text[mark.end() : mark.end() + 3].lstrip()
-    if after[:1].islower():
+    if text[end : end + 3].lstrip()[:1].islower():
         return False
-    if sign[0] != "." or len(sign.rstrip("\"'”’»)]")) > 1:
+    if sign != "." or (end > at + 1 and len(text[at:end].rstrip("\"'”’»)]")) > 1):
         return True
-    last = text[max(start, mark.start() - 12) : mark.start()].rpartition(" ")[2]
+    last = text[max(start, at - 12) : at].rpartition(" ")[2]
     if not last.isalpha():  # as it nearly always is
         word = _LAST_WORD.search(last)
         if word is None:
@@ -87,9 +88,11 @@ def _ends_sentence(text: str, start: int, mark: re.Match[str]) -> bool:
     return not (last.lower() in _TITLES or (len(last) == 1 and last.isupper()) or "." in last)
 
 
-def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
-    for left in range(start, end, MAX_SENTENCE):
-        piece = text[left : min(end, left + MAX_SENTENCE)]
+def _append(text: str, start: int, end: int, found: list[Span]) -> None:
+    """Add what stands there without surrounding space, in pieces where it is too long."""
+    while start < end:
+        piece = text[start : min(end, start + MAX_SENTENCE)]
         bare = piece.strip()
         if bare:
-            yield Span(bare, left + len(piece) - len(piece.lstrip()))
+            found.append(Span(bare, start + piece.index(bare[0])))
+        start += MAX_SENTENCE
