@@ -105,7 +105,7 @@ class Bounds:
         at = np.array(numbers, dtype=np.int64)
         around = set[int]().union(*(self._around[name] for name in case.said.anywhere))
         cosines, standing = case.near.cosines, case.near.standing
-        scanned = case.reading.scanned or self._lexicon.scanned(case.said.first)
+        said, different = case.said.words
         found = _at_most(
             at,
             weights,
@@ -121,8 +121,8 @@ class Bounds:
             0 if case.day is None else case.day.toordinal(),
             bool(case.reading.days),
             np.array([number in around for number in numbers]) if around else _NONE,
-            scanned.said,
-            1 / math.sqrt(max(1, scanned.different)),
+            said,
+            1 / math.sqrt(max(1, different)),
             self._lexicon.used,
             self._lexicon.uses,
         )

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from processors.match.events import EventTable
-from processors.match.reading import BEGINNING, Reading
+from processors.match.reading import Reading
 from processors.match.signals import Near, Said
 from processors.match.words import Wordings, wordings
 
@@ -34,7 +34,6 @@ class Case:
         self.most: dict[int, float] = {}  # what an event can score, where that is known
         self.reread = False  # whether the article was encoded again without each sentence
         self._shorter: dict[int, Case] = {}
-        self._first: dict[int, frozenset[str]] = {}
 
     @cached_property
     def spoken(self) -> Wordings:
@@ -53,11 +52,3 @@ class Case:
             said = Said(rest, table, self.said)
             self._shorter[number] = Case(rest, said, self.near, self.day, self.lang)
         return self._shorter[number]
-
-    def first_without(self, number: int) -> frozenset[str]:
-        """Words of the beginning of the article without that sentence."""
-        if self.reading.ranks[number] >= BEGINNING:
-            return self.said.first
-        if number not in self._first:
-            self._first[number] = self.reading.beginning_without(number)
-        return self._first[number]

@@ -7,7 +7,7 @@ a sentence would be looked at in vain or a bound would be too high, and nothing 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.compiled import compiled
-from processors.text.words import MAX_TERM, STOP
+from processors.text.words import MAX_TERM, STOP, plain
 
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
@@ -35,17 +35,34 @@ _SIGNS = np.array(
     dtype=np.uint8,
 )
 # What a word can be besides one that events use.
-_EMPTY, _TELLING, _BEGINS = 1, 2, 4
+_EMPTY, _TELLING, _BEGINS, _FOLLOWS = 1, 2, 4, 8
 # FNV-1a.
 _FIRST, _TIMES = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 
-class Scanned(NamedTuple):
-    """What was found in a text."""
+class Tokens(NamedTuple):
+    """The words of the headline (place 0) and of the first sentences (from place 1 on), one after
+    the other. Word i of the article has `numbers[i]` in the lexicon, or -1."""
 
-    said: Bytes  # by number, 1 for each word of the beginning that events use
-    different: int  # words of the beginning
-    sentences: Sequence[int]  # that may hold a name or a day
+    words: Numbers
+    places: Numbers
+    numbers: Numbers
+
+    def without(self, sentence: int) -> Tokens:
+        """The same with that sentence (from 0 on) taken out."""
+        place = sentence + 1
+        left = self.places != place
+        places = self.places[left]
+        return Tokens(self.words[left], places - (places > place), self.numbers)
+
+
+class Lacking(NamedTuple):
+    """By sentence, of those that have tokens: how many words of an event stand in it, and without
+    it in the beginning; and how many words the beginning has without it."""
+
+    within: list[int]
+    shared: list[int]
+    different: list[int]
 
 
 class Lexicon:
@@ -70,16 +87,16 @@ class Lexicon:
         for word in (*begins, *telling, *STOP):
             self._number(word)
         kinds = np.zeros(len(self._numbers), dtype=np.uint8)
-        told = [*telling, *free]
-        for some, kind in ((STOP, _EMPTY), (told, _TELLING), (begins, _BEGINS)):
+        told, next_ = [*telling, *free], set().union(*begins.values()) - {""}
+        for some, kind in ((STOP, _EMPTY), (told, _TELLING), (begins, _BEGINS), (next_, _FOLLOWS)):
             kinds[[self._numbers[word] for word in some]] |= kind
         follows: list[list[int]] = [[] for _ in self._numbers]
         for one, others in zip(begins, after, strict=True):
             follows[self._numbers[one]] = others
         # Other words do not stand in a text that is all ASCII.
-        plain = [word for word in self._numbers if word.isascii() and word.isalnum()]
-        numbers = np.array([self._numbers[word] for word in plain], dtype=np.int64)
-        keys = _hashed(_bytes(" ".join(plain)), _LETTERS, len(plain))
+        usual = [word for word in self._numbers if word.isascii() and word.isalnum()]
+        numbers = np.array([self._numbers[word] for word in usual], dtype=np.int64)
+        keys = _hashed(_bytes(" ".join(usual)), _LETTERS, len(usual))
         self._tables = (
             *_filled(keys, numbers),
             kinds,
@@ -90,25 +107,47 @@ class Lexicon:
     def _number(self, word: str) -> int:
         return self._numbers.setdefault(word, len(self._numbers))
 
-    def scan(self, headline: str, sentences: Sequence[str], beginning: int) -> Scanned | None:
-        """None for a text that is not all ASCII. The first so many sentences and the headline are
-        its beginning."""
-        text = "\n".join([headline, *sentences])
+    def scan(
+        self, headline: str, sentences: Sequence[str], reach: int
+    ) -> tuple[Tokens, list[int]] | None:
+        """The tokens of the headline and the first sentences (so many), and the numbers of all
+        sentences that may hold a name or a day. None for a text that is not all ASCII."""
+        text = plain("\n".join([headline, *sentences]))
         if not text.isascii():
             return None
-        ends = np.array(list(accumulate([len(headline) + 1, *(len(s) + 1 for s in sentences)])))
-        said, count, telling = _scan(
-            _bytes(text), ends, beginning + 1, self._known, _LETTERS, _SIGNS, *self._tables
-        )
-        return Scanned(said, count, telling.tolist())
+        ends = np.array(list(accumulate([len(headline) + 1, *[len(s) + 1 for s in sentences]])))
+        *tokens, telling = _scan(_bytes(text), ends, reach + 1, _LETTERS, _SIGNS, *self._tables)
+        return Tokens(*tokens), telling.tolist()
 
-    def scanned(self, first: Iterable[str]) -> Scanned:
-        """The same for the words of a beginning, where these are known and nothing else is."""
-        said = np.zeros(self._known, dtype=np.uint8)
-        words = list(first)
-        numbers = [self._numbers.get(word, self._known) for word in words]
-        said[[number for number in numbers if number < self._known]] = 1
-        return Scanned(said, len(words), ())
+    def tokens(self, words: Sequence[Collection[str]]) -> Tokens:
+        """Of the words of the headline and those of each of the first sentences."""
+        ids: dict[str, int] = {}
+        found = [ids.setdefault(word, len(ids)) for some in words for word in some]
+        places = np.repeat(np.arange(len(words)), [len(some) for some in words])
+        numbers = [self._numbers.get(word, -1) for word in ids]
+        return Tokens(_numbers(found), places, _numbers(numbers))
+
+    def said(self, tokens: Tokens, beginning: int) -> tuple[Bytes, int]:
+        """Of the headline and so many sentences: by number, 1 for each word that events use; and
+        how many words there are."""
+        said, different = _said(*tokens, beginning + 1, self._known)
+        return said, int(different)
+
+    def shared(self, event: int, said: Bytes) -> int:
+        """How many of the words of an event there are."""
+        return int(_shared(event, said, self.used, self.uses))
+
+    def lacking(self, event: int, tokens: Tokens, ranks: Sequence[int], beginning: int) -> Lacking:
+        """`ranks` are those of the sentences that have tokens; less than `beginning` are the
+        beginning."""
+        found = _lacking(
+            event, *tokens, _numbers(ranks), beginning, self._known, self.used, self.uses
+        )
+        return Lacking(*found.tolist())
+
+
+def _numbers(found: Sequence[int]) -> Numbers:
+    return np.array(found, dtype=np.int64)
 
 
 def _bytes(text: str) -> Bytes:
@@ -131,6 +170,16 @@ def _hashed(text: Bytes, letters: Bytes, count: int) -> Keys:
 
 
 @compiled
+def _slot(key: np.uint64, held: Keys, numbers: Numbers) -> np.uint64:
+    """Where the key stands in a table, or would stand."""
+    mask = np.uint64(len(held) - 1)
+    slot = key & mask
+    while numbers[slot] >= 0 and held[slot] != key:
+        slot = (slot + np.uint64(1)) & mask
+    return slot
+
+
+@compiled
 def _filled(keys: Keys, numbers: Numbers) -> tuple[Keys, Numbers]:
     """A table of at most half full: where a key stands, its number, elsewhere -1."""
     size = 8
@@ -138,9 +187,7 @@ def _filled(keys: Keys, numbers: Numbers) -> tuple[Keys, Numbers]:
         size *= 2
     held, found = np.zeros(size, dtype=np.uint64), np.full(size, -1)
     for n in range(len(keys)):
-        slot = keys[n] & np.uint64(size - 1)
-        while found[slot] >= 0:
-            slot = (slot + np.uint64(1)) & np.uint64(size - 1)
+        slot = _slot(keys[n], held, found)
         held[slot], found[slot] = keys[n], numbers[n]
     return held, found
 
@@ -149,8 +196,7 @@ def _filled(keys: Keys, numbers: Numbers) -> tuple[Keys, Numbers]:
 def _scan(
     text: Bytes,
     ends: Numbers,
-    beginning: int,
-    known: int,
+    reach: int,
     letters: Bytes,
     signs: Bytes,
     held: Keys,
@@ -158,18 +204,19 @@ def _scan(
     kinds: Bytes,
     follows: Numbers,
     followed: Numbers,
-) -> tuple[Bytes, int, Numbers]:
-    """The headline and each sentence end at `ends`; of these so many are the beginning. Sentences
-    are numbered from 0, the headline not among them."""
-    said, seen = np.zeros(known, dtype=np.uint8), np.zeros(len(kinds), dtype=np.uint8)
-    telling = np.zeros(len(ends), dtype=np.uint8)
-    begun = np.empty((len(text) + 1, 2), dtype=np.int64)  # words that names begin with, and where
-    size = 8
-    while size < ends[beginning - 1]:
+) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    """The headline and each sentence end at `ends`; of these so many have tokens. Sentences are
+    numbered from 0 at last, the headline not among them."""
+    seen, telling = np.zeros(len(kinds), dtype=np.uint8), np.zeros(len(ends), dtype=np.uint8)
+    most = len(text) // 2 + 1
+    begun = np.empty((most, 2), dtype=np.int64)  # words that names begin with, and where
+    # Words and their places; different words, and what they are in the lexicon.
+    words, places = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
+    own, size = np.empty(most, dtype=np.int64), 8
+    while size < ends[reach - 1]:
         size *= 2
-    distinct, count, waiting = np.zeros(size, dtype=np.uint64), 0, 0
-    mask, own = np.uint64(len(held) - 1), np.uint64(size - 1)
-    key, length, sentence = _FIRST, 0, 0
+    keys, ids = np.empty(size, dtype=np.uint64), np.full(size, -1)
+    waiting, count, different, length, place, key = 0, 0, 0, 0, 0, _FIRST
     for at in range(len(text) + 1):
         code = text[at] if at < len(text) else 10
         letter = letters[code]
@@ -178,33 +225,86 @@ def _scan(
             if signs[code] == _DIGIT and at + 2 < len(text) and signs[text[at + 1]] == _SIGN:
                 then = at + 3 if signs[text[at + 2]] == _SPACE else at + 2
                 if then < len(text) and signs[text[then]] == _DIGIT:
-                    telling[sentence] = 1
+                    telling[place] = 1
         elif length:
-            slot = key & mask
-            while numbers[slot] >= 0 and held[slot] != key:
-                slot = (slot + np.uint64(1)) & mask
+            slot = _slot(key, held, numbers)
             number = numbers[slot]
             kind = kinds[number] if number >= 0 else 0
-            if number >= 0 and sentence:
+            if kind and place:
                 seen[number] = 1
                 if kind & _TELLING:
-                    telling[sentence] = 1
+                    telling[place] = 1
                 elif kind & _BEGINS:
-                    begun[waiting, 0], begun[waiting, 1] = number, sentence
-                    waiting += 1
-            if sentence < beginning and length <= MAX_TERM and not kind & _EMPTY:
-                if 0 <= number < known:
-                    said[number] = 1
-                slot = key & own
-                while distinct[slot] and distinct[slot] != key:
-                    slot = (slot + np.uint64(1)) & own
-                if not distinct[slot]:
-                    distinct[slot], count = key, count + 1
+                    begun[waiting, 0], begun[waiting, 1], waiting = number, place, waiting + 1
+            if place < reach and length <= MAX_TERM and not kind & _EMPTY:
+                slot = _slot(key, keys, ids)
+                if ids[slot] < 0:
+                    keys[slot], ids[slot], own[different] = key, different, number
+                    different += 1
+                words[count], places[count], count = ids[slot], place, count + 1
             key, length = _FIRST, 0
-        if at + 1 == ends[sentence]:
-            sentence += 1
+        if at + 1 == ends[place]:
+            place += 1
     for n in range(waiting):
         for word in follows[followed[begun[n, 0]] : followed[begun[n, 0] + 1]]:
             if seen[word]:
                 telling[begun[n, 1]] = 1
-    return said, count, np.flatnonzero(telling[1:])
+    return words[:count], places[:count], own[:different], np.flatnonzero(telling[1:])
+
+
+@compiled
+def _said(
+    words: Numbers, places: Numbers, numbers: Numbers, reach: int, known: int
+) -> tuple[Bytes, int]:
+    said, seen = np.zeros(known, dtype=np.uint8), np.zeros(len(numbers), dtype=np.uint8)
+    different = 0
+    for n in range(len(words)):
+        if places[n] < reach and not seen[words[n]]:
+            seen[words[n]], different = 1, different + 1
+            if 0 <= numbers[words[n]] < known:
+                said[numbers[words[n]]] = 1
+    return said, different
+
+
+@compiled
+def _shared(event: int, said: Bytes, used: Numbers, uses: Numbers) -> int:
+    found = 0
+    for word in used[uses[event] : uses[event + 1]]:
+        found += said[word]
+    return found
+
+
+@compiled
+def _lacking(
+    event: int,
+    words: Numbers,
+    places: Numbers,
+    numbers: Numbers,
+    ranks: Numbers,
+    beginning: int,
+    known: int,
+    used: Numbers,
+    uses: Numbers,
+) -> Numbers:
+    """Three rows; see `Lacking`."""
+    own = np.zeros(known, dtype=np.uint8)
+    own[used[uses[event] : uses[event + 1]]] = 1
+    is_own = np.zeros(len(numbers), dtype=np.uint8)
+    for n in range(len(numbers)):
+        is_own[n] = own[numbers[n]] if 0 <= numbers[n] < known else 0
+    found = np.zeros((3, len(ranks)), dtype=np.int64)
+    for out in range(len(ranks)):
+        moved_up = out + 1 < len(ranks) and ranks[out + 1] != ranks[out]
+        here, left = np.zeros(len(numbers), dtype=np.uint8), np.zeros(len(numbers), dtype=np.uint8)
+        for n in range(len(words)):
+            word, sentence = words[n], places[n] - 1
+            if sentence == out:
+                found[0, out] += is_own[word] and not here[word]
+                here[word] = 1
+            elif not left[word] and (
+                sentence < 0 or ranks[sentence] - (moved_up and sentence > out) < beginning
+            ):
+                left[word] = 1
+                found[1, out] += is_own[word]
+                found[2, out] += 1
+    return found

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from datetime import date
 from typing import NamedTuple
 
 from processors.match import crowd
 from processors.match.events import EventTable
-from processors.match.lexicon import Scanned
+from processors.match.lexicon import Tokens
 from processors.match.naming import UNCONFIRMED, folded_words
 from processors.text.numbers import MONTHS, mentioned_dates
 from processors.text.sentences import Span, headline, sentence_spans
-from processors.text.words import MAX_TERM, STOP, plain, terms, words
+from processors.text.words import terms
 
 # A piece that comes to an event only after 8,000 characters is not about it.
 MAX_READ = 8_000
@@ -55,57 +55,42 @@ class Reading:
         ranks: list[int],
         mentions: list[Mention],
         days: list[tuple[int, date]],
+        tokens: Tokens,
         words: list[frozenset[str]] | None = None,
-        scanned: Scanned | None = None,
     ) -> None:
         self.title, self.sentences, self.ranks = title, sentences, ranks
         self.mentions = mentions
         self.days = days  # (sentence, day)
+        self.tokens = tokens
         self.has_body = bool(sentences)
-        self.scanned = scanned  # None where it was not, or has letters that are not ASCII
         self._words = words
-        self._all_words: frozenset[str] | None = None
 
     @property
     def words(self) -> list[frozenset[str]]:
         """By sentence, of the beginning; the last entry is the title's. Found when asked for: most
-        articles are near no event."""
+        articles are near no event, and few events need them."""
         if self._words is None:
-            # One more than the beginning: it moves up when a sentence before it is taken out.
-            self._words = [
-                _terms(one.text) if rank <= BEGINNING else _NO_WORDS
-                for one, rank in zip(self.sentences, self.ranks, strict=True)
-            ]
-            self._words.append(_terms(headline(self.title[:MAX_READ])))
+            self._words = _words(self.title, self.sentences, self.ranks)
         return self._words
-
-    @property
-    def all_words(self) -> frozenset[str]:
-        """Of the title and all sentences whose words were read."""
-        if self._all_words is None:
-            self._all_words = frozenset().union(*self.words)
-        return self._all_words
 
     def without(self, index: int) -> Reading:
         """The same article with sentence `index` taken out."""
-        after = [rank - self._moved_up(index) for rank in self.ranks[index + 1 :]]
+        ranks, words = self.ranks, self._words
+        moved_up = index + 1 < len(ranks) and ranks[index + 1] != ranks[index]
+        after = [rank - moved_up for rank in ranks[index + 1 :]]
         return Reading(
             self.title,
             self.sentences[:index] + self.sentences[index + 1 :],
-            self.ranks[:index] + after,
+            ranks[:index] + after,
             [
                 m if m.sentence < index else Mention(m.name, m.sentence - 1, m.text, m.partial)
                 for m in self.mentions
                 if m.sentence != index
             ],
             [(at - (at > index), day) for at, day in self.days if at != index],
-            self.words[:index] + self.words[index + 1 :],
+            self.tokens.without(index),
+            None if words is None else words[:index] + words[index + 1 :],
         )
-
-    def _moved_up(self, index: int) -> bool:
-        """Do later sentences move up when this one is taken out?"""
-        ranks = self.ranks
-        return index + 1 < len(ranks) and ranks[index + 1] != ranks[index]
 
     def salience(self) -> tuple[dict[int, float], dict[int, float]]:
         """(anywhere, in the opening) for every name that occurs there."""
@@ -125,22 +110,6 @@ class Reading:
             {name: 1 - math.exp(value) for name, value in opening.items()},
         )
 
-    def beginning(self) -> frozenset[str]:
-        """Words of the title and the first sentences."""
-        return frozenset().union(*self.first_sentences())
-
-    def beginning_without(self, index: int) -> frozenset[str]:
-        """The same without sentence `index`."""
-        last = BEGINNING + self._moved_up(index)
-        return frozenset().union(
-            self.words[-1],
-            *(
-                words
-                for at, (words, rank) in enumerate(zip(self.words, self.ranks, strict=False))
-                if at != index and rank < (last if at > index else BEGINNING)
-            ),
-        )
-
     def counts(self) -> Counter[str]:
         """How many sentences of the beginning have each word; the title counts twice."""
         title, *beginning = self.first_sentences()
@@ -148,11 +117,12 @@ class Reading:
 
     def first_sentences(self) -> list[frozenset[str]]:
         """Words of the title, then of each of the first sentences."""
-        return [self.words[-1], *self.words[: len(self._first())]]
+        return [self.words[-1], *self.words[: self.beginning]]
 
-    def _first(self) -> list[int]:
-        """The ranks of the sentences of the beginning."""
-        return self.ranks[: bisect_left(self.ranks, BEGINNING)]
+    @property
+    def beginning(self) -> int:
+        """How many sentences count as the beginning."""
+        return bisect_left(self.ranks, BEGINNING)
 
 
 def read(title: str, text: str, table: EventTable, published: date | None) -> Reading:
@@ -169,11 +139,17 @@ def read(title: str, text: str, table: EventTable, published: date | None) -> Re
         Mention(hit.name, -1, above[hit.start : hit.end], hit.partial)
         for hit in gazetteer.find(above, headline=True)
     ]
+    words, telling = None, list(range(len(spans)))
+    # One more than the beginning: it moves up when a sentence before it is taken out.
+    reach = bisect_right(ranks, BEGINNING)
+    scanned = lexicon.scan(headline(above), [span.text for span in spans], reach)
+    if scanned is not None:
+        tokens, telling = scanned
+    else:
+        words = _words(title, spans, ranks)
+        tokens = lexicon.tokens([words[-1], *words[:reach]])
     days: list[tuple[int, date]] = []
-    scanned = lexicon.scan(
-        plain(headline(above)), [plain(span.text) for span in spans], bisect_left(ranks, BEGINNING)
-    )
-    for number in range(len(spans)) if scanned is None else scanned.sentences:
+    for number in telling:
         sentence = spans[number].text
         folded = folded_words(sentence)
         for hit in gazetteer.find(sentence, folded=folded):
@@ -181,7 +157,15 @@ def read(title: str, text: str, table: EventTable, published: date | None) -> Re
             mentions.append(Mention(hit.name, number, said, hit.partial))
         if _dated(folded) or _NUMERIC_DAY.search(sentence):
             days += [(number, found.day) for found in mentioned_dates(sentence, published)]
-    return Reading(title, spans, ranks, mentions, days, scanned=scanned)
+    return Reading(title, spans, ranks, mentions, days, tokens, words)
+
+
+def _words(title: str, sentences: list[Span], ranks: list[int]) -> list[frozenset[str]]:
+    found = [
+        frozenset(terms(one.text)) if rank <= BEGINNING else _NO_WORDS
+        for one, rank in zip(sentences, ranks, strict=True)
+    ]
+    return [*found, frozenset(terms(headline(title[:MAX_READ])))]
 
 
 def _dated(folded: list[str]) -> bool:
@@ -190,14 +174,3 @@ def _dated(folded: list[str]) -> bool:
         word in _MONTHS and any(one[:1].isdigit() for one in folded[max(0, at - 2) : at + 2])
         for at, word in enumerate(folded)
     )
-
-
-def _terms(text: str) -> frozenset[str]:
-    """What `terms` finds."""
-    bare = plain(text)
-    if not bare.isascii():
-        return frozenset(terms(bare))
-    found = frozenset(words(bare)).difference(STOP)
-    if max(map(len, found), default=0) > MAX_TERM:
-        return frozenset([word for word in found if len(word) <= MAX_TERM])
-    return found

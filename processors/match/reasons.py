@@ -3,12 +3,14 @@ speaks most for the event."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from processors.match import decision, signals
 from processors.match.case import Case, Judged
-from processors.match.events import Event
-from processors.match.reading import Reading
+from processors.match.lexicon import Lacking
+from processors.match.reading import BEGINNING, Reading
 from processors.match.room import clearly, room
 from processors.match.weighing import Weighing
 from processors.match.words import notes
@@ -100,7 +102,7 @@ class Reasons:
 
     def _shorter(self, one: Judged, case: Case) -> Iterator[tuple[int, float]]:
         """Sentences, and the score without each."""
-        event, reading = self._table.events[one.at], case.reading
+        reading = case.reading
         numbers: Sequence[int] = ()
         rivals: Sequence[int] | None = None
         if case.reread:
@@ -109,8 +111,7 @@ class Reasons:
             numbers = (0,)
         elif one.outdone_by is not None:
             # Other rivals could only take more from what is left.
-            own = event.words & reading.all_words
-            numbers, rivals = _telling(event, own, reading), (one.outdone_by,)
+            numbers, rivals = self._telling(one.at, reading)[0], (one.outdone_by,)
         if numbers:
             for number in numbers:
                 rest = case.without(number, self._table)
@@ -130,8 +131,8 @@ class Reasons:
         named = max((m.sentence for m in reading.mentions if m.name in event.around), default=-1)
         dated = {at for at, _ in reading.days}
         plans: dict[tuple[bool, bool], tuple[frozenset[str], list[float]]] = {}
-        own = event.words & reading.all_words
-        for number in _telling(event, own, reading):
+        telling, lacking = self._telling(one.at, reading)
+        for number in telling:
             key = number > named, number in dated
             if key not in plans:
                 changes = wanted if key[0] is False else wanted - signals.ABOUT_NAMES
@@ -141,7 +142,9 @@ class Reasons:
             changes, same = plans[key]
             parts = list(same)
             if "words" in wanted:
-                value = signals.words(event, case.first_without(number), own)
+                value = one.values["words"]
+                if number < len(lacking.shared):
+                    value = signals.words(event, lacking.shared[number], lacking.different[number])
                 parts.append(round(weights["words"] * value, 4))
             if changes:
                 rest = case.without(number, self._table)
@@ -151,19 +154,23 @@ class Reasons:
                 parts += [round(weights[name] * values[name], 4) for name in changes]
             yield number, decision.total(one.base, parts)
 
-
-def _telling(event: Event, own: frozenset[str], reading: Reading) -> list[int]:
-    """The sentences with most of the event's names and words. `own` are its words that stand in
-    the beginning."""
-    named = dict[int, int]()
-    for mention in reading.mentions:
-        if mention.name in event.all_names:
-            named[mention.sentence] = named.get(mention.sentence, 0) + 1
-    hits = [
-        named.get(number, 0) + (0.1 * len(words & own) if words else 0.0) - 0.05 * rank
-        for number, (words, rank) in enumerate(zip(reading.words, reading.ranks, strict=False))
-    ]
-    return sorted(range(len(hits)), key=hits.__getitem__, reverse=True)[:CANDIDATES]
+    def _telling(self, number: int, reading: Reading) -> tuple[list[int], Lacking]:
+        """The sentences with most of the event's names and words; and what its words are without
+        each of the first."""
+        event = self._table.events[number]
+        ranks = reading.ranks[: bisect_right(reading.ranks, BEGINNING)]
+        lacking = self._table.lexicon.lacking(number, reading.tokens, ranks, BEGINNING)
+        named = dict[int, int]()
+        for mention in reading.mentions:
+            if mention.name in event.all_names:
+                named[mention.sentence] = named.get(mention.sentence, 0) + 1
+        hits = [
+            named.get(at, 0) + 0.1 * within - 0.05 * rank
+            for at, (within, rank) in enumerate(
+                zip_longest(lacking.within, reading.ranks, fillvalue=0)
+            )
+        ]
+        return sorted(range(len(hits)), key=hits.__getitem__, reverse=True)[:CANDIDATES], lacking
 
 
 def _shared(reading: Reading, names: frozenset[int]) -> list[str]:

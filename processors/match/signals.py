@@ -95,6 +95,7 @@ class Said:
         foreign: NDArray[np.bool_] | None = None,
     ) -> None:
         self._article, self._crowd, self._longer = article, table.crowd, longer
+        self._lexicon = table.lexicon
         self.foreign: NDArray[np.bool_] | None = longer.foreign if longer is not None else foreign
 
     @cached_property
@@ -112,9 +113,9 @@ class Said:
         return self._salience[1]
 
     @cached_property
-    def first(self) -> frozenset[str]:
-        """Words of the beginning."""
-        return self._article.beginning()
+    def words(self) -> tuple[NDArray[np.uint8], int]:
+        """Which of the events' words the beginning has, by their number, and how many words."""
+        return self._lexicon.said(self._article.tokens, self._article.beginning)
 
     @cached_property
     def heard(self) -> Heard | None:
@@ -182,7 +183,7 @@ def lexical(
     event = table.events[index]
     return {
         **_names(event, table, said),
-        "words": words(event, said.first),
+        "words": _words(index, table, said),
         "told": said.standing.lead(index) if said.standing else 0.0,
         **_dates(event, article, published),
         # A report may look back, but names what came later only by chance.
@@ -219,10 +220,8 @@ def reworded(
     published: date | None,
     wanted: frozenset[str],
 ) -> dict[str, float]:
-    """`lexical`, of the signals that are `changeable`."""
+    """`lexical`, of the signals that are `changeable`; without the words."""
     event, found = table.events[index], dict[str, float]()
-    if "words" in wanted:
-        found["words"] = words(event, said.first)
     if "told" in wanted and said.standing is not None:
         found["told"] = said.standing.lead(index)
     if not wanted.isdisjoint(_NAMELESS):
@@ -263,12 +262,16 @@ _NAMELESS = dict.fromkeys(
 ABOUT_NAMES = frozenset(_NAMELESS) | {"later"}
 
 
-def words(event: Event, first: frozenset[str], own: frozenset[str] | None = None) -> float:
-    """`own`: those of the event's words that the article has, where that is known."""
-    if not first or not event.words:
+def _words(index: int, table: EventTable, said: Said) -> float:
+    present, different = said.words
+    return words(table.events[index], table.lexicon.shared(index, present), different)
+
+
+def words(event: Event, shared: int, different: int) -> float:
+    """Of so many different words the event has some."""
+    if not different or not event.words:
         return 0.0
-    shared = len(first & (event.words if own is None else own))
-    return shared / math.sqrt(len(first) * min(len(event.words), ENOUGH_WORDS))
+    return shared / math.sqrt(different * min(len(event.words), ENOUGH_WORDS))
 
 
 def each_word(event: Event) -> float:
