@@ -98,10 +98,10 @@ class Taught(Lane):
     def _judge(self, piece: Piece, vector: Vector, decision: Decision) -> Judged:
         if not self.notes:
             return super()._judge(piece, vector, decision)
-        found, background = self.shelf.candidates(piece, vector)
+        found, centres, background = self.shelf.candidates(piece, vector)
         cluster = self.truth[piece.id]
         noted = []
-        rows = signals.measure(piece, vector, found, background, self.kind(decision))
+        rows = signals.measure(piece, vector, found, centres, background, self.kind(decision))
         for story, measured in zip(found, rows, strict=True):
             inside = [self.truth[one] for one in self.inside[story.id]]
             share = inside.count(cluster) / len(inside)

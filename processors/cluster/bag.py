@@ -3,8 +3,8 @@
 A word is its 31-bit checksum and a bit that tells short words; of a million words about a hundred
 pairs share one, which nobody notices. A *block* is what an article says: `WIDTH` keys and `WIDTH`
 weights, first the heaviest `TERMS` of its terms (tf-idf, unit length), then the `TITLE` heaviest of
-its headline (shares of the idf); key 0 = none. *Sums* are what the members of a story say together:
-n keys, n weights, n counts of members.
+its headline (shares of the idf); then the keys of its names and numbers; key 0 = none. *Sums* are
+what the members of a story say together: n keys, n weights, n counts of members.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.cluster import kernels
-from processors.cluster.kernels import OPENING, TERMS, WIDTH
+from processors.cluster.kernels import (
+    BLOCK,
+    NAMED,
+    NAMES,
+    NUMBERED,
+    NUMBERS,
+    OPENING,
+    TERMS,
+    WIDTH,
+)
 from processors.cluster.vocabulary import SHORT, Vocabulary
 
 Keys = NDArray[np.uint32]
@@ -35,11 +44,23 @@ def hashed(words: Sequence[str]) -> Keys:
     return keys
 
 
-def block(heading: Keys, body: Keys, vocabulary: Vocabulary) -> tuple[bytes, Keys]:
-    """What an article says, and its distinct keys. The words come in their order, with repeats."""
+def named(names: Sequence[str], numbers: Sequence[str]) -> Keys:
+    """The part of a block that tells names and numbers, each once; of too many the first."""
+    some = [list(dict.fromkeys(names))[:NAMES], list(dict.fromkeys(numbers))[:NUMBERS]]
+    keys, split = hashed(some[0] + some[1]), len(some[0])
+    found = np.zeros(NAMES + NUMBERS, dtype=np.uint32)
+    found[:split] = keys[:split]
+    found[NAMES : NAMES + len(some[1])] = keys[split:]
+    return found
+
+
+def block(heading: Keys, body: Keys, names: Keys, vocabulary: Vocabulary) -> tuple[bytes, Keys]:
+    """What an article says, and its distinct keys. The words come in their order, with repeats;
+    `names` is what `named` makes."""
     distinct, times = kernels.counted(heading, body)
     rarity = vocabulary.idf(distinct)
-    made = np.zeros(2 * WIDTH, dtype=np.uint32)
+    made = np.zeros(BLOCK, dtype=np.uint32)
+    made[NAMED:] = names
     opening = heading if len(heading) else body[:OPENING]
     kernels.fill(distinct, times, rarity, opening, made, made.view(np.float32))
     return made.tobytes(), distinct
@@ -59,10 +80,17 @@ def terms_of(said: bytes) -> tuple[Keys, Weights]:
     return keys[:count], np.frombuffer(said, dtype="<f4")[WIDTH : WIDTH + count]
 
 
+def names_of(said: bytes) -> tuple[Keys, Keys]:
+    """The names and the numbers of a block."""
+    keys = np.frombuffer(said, dtype="<u4")
+    names, numbers = keys[NAMED:NUMBERED], keys[NUMBERED:]
+    return names[names > 0], numbers[numbers > 0]
+
+
 def blocks(packed: bytes) -> tuple[Keys, Weights]:
-    """Blocks that stand side by side, shape (n, 2 WIDTH): keys are valid in the first half of a
-    row, weights in the second."""
-    rows = np.frombuffer(packed, dtype="<u4").reshape(-1, 2 * WIDTH)
+    """Blocks that stand side by side, shape (n, BLOCK): as keys, and as weights where there are
+    some."""
+    rows = np.frombuffer(packed, dtype="<u4").reshape(-1, BLOCK)
     return rows, rows.view("<f4")
 
 

@@ -23,6 +23,11 @@ TERMS = 48
 # Few headlines have more words that say anything.
 TITLE = 16
 WIDTH = TERMS + TITLE
+NAMES, NUMBERS = 24, 16
+# Where in a block the names begin, the numbers, and the next block.
+NAMED = 2 * WIDTH
+NUMBERED = NAMED + NAMES
+BLOCK = NUMBERED + NUMBERS
 # A term of the headline counts as if it stood this often in the text.
 TITLE_TIMES = 3
 # The headline of an article without one: so many words of the text.
@@ -178,8 +183,6 @@ def products(keys: Keys, weights: Weights, first: int, most: int, found: Weights
 @compiled
 def compare(
     said: tuple[Keys, Weights],
-    names: Keys,
-    numbers: Keys,
     cosines: Weights,
     about: Floats,
     blocks: tuple[Keys, Weights],
@@ -190,21 +193,27 @@ def compare(
 ) -> None:
     """Fills the first columns of `rows`, one for each story, in the order of `signals.NAMES`.
 
-    `said`: the article's block. `cosines`: to every member. `about`, `sums` and `lengths`: see
-    `signals` (without terms of its own a story has those of its newest member). `blocks`: of all
-    members. `article`: the background, whether it is a headline."""
+    `said`: the article's block. `cosines`: to the members of stories of more than one. `about`,
+    `sums` and `lengths`: see `signals` (without sums a story says what its newest member does).
+    `blocks`: of all members. `article`: the background, whether it is a headline."""
     own, heavy = said[0][:TERMS], said[1][WIDTH : WIDTH + TERMS]
     title, share = said[0][TERMS:WIDTH], said[1][WIDTH + TERMS :]
     slots, title_slots = table_of(own), table_of(title)
     background, headline_only = article
-    member, at = 0, 0
+    names, numbers = said[0][NAMED:NUMBERED], said[0][NUMBERED:BLOCK]
+    member, measured, at = 0, 0, 0
     for story in range(len(about)):
         members = int(about[story, 4])
+        centre = about[story, 5]
         nearest, total, both, headlines_alike = 0.0, 0.0, 0.0, 0.0
         first = member
         for one in range(first, first + members):
-            nearest = max(nearest, cosines[one])
-            total += cosines[one]
+            cosine = centre
+            if not alone(about[story]):
+                cosine = np.float64(cosines[measured])
+                measured += 1
+            nearest = max(nearest, cosine)
+            total += cosine
             both = max(both, shared(own, heavy, slots, blocks[0][one], blocks[1][one], 0, TERMS))
             alike = least(title, share, title_slots, blocks[0][one], blocks[1][one])
             headlines_alike = max(headlines_alike, alike)
@@ -217,9 +226,14 @@ def compare(
             lengths[story, 0, 0],
         )
         at += lengths[story, 0, 1]
+        their_names = sums[0][at : at + lengths[story, 1, 0]]
+        at += lengths[story, 1, 1]
+        their_numbers = sums[0][at : at + lengths[story, 2, 0]]
+        at += lengths[story, 2, 1]
         if count == 0 and member > first:
-            keys = blocks[0][member - 1, :TERMS]
-            weights = blocks[1][member - 1, WIDTH : WIDTH + TERMS]
+            newest = blocks[0][member - 1]
+            keys, weights = newest[:TERMS], blocks[1][member - 1, WIDTH : WIDTH + TERMS]
+            their_names, their_numbers = newest[NAMED:NUMBERED], newest[NUMBERED:BLOCK]
         product, square, rare, core, core_kept, known = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for n in range(len(keys)):
             if keys[n] == 0:
@@ -237,12 +251,9 @@ def compare(
             found = title_slots[place_in(title_slots, title, keys[n])]
             if found:
                 known += share[found - 1]
-        same_names, other_names = overlap(names, sums[0][at : at + lengths[story, 1, 0]])
-        at += lengths[story, 1, 1]
-        same_numbers, other_numbers = overlap(numbers, sums[0][at : at + lengths[story, 2, 0]])
-        at += lengths[story, 2, 1]
+        same_names, other_names = overlap(names, their_names)
+        same_numbers, other_numbers = overlap(numbers, their_numbers)
         headlines = about[story, 1] / originals if originals else 0.0
-        centre = about[story, 5]
         values = (
             centre,
             nearest,
@@ -265,6 +276,12 @@ def compare(
         )
         for n in range(len(values)):
             rows[story, n] = values[n]
+
+
+@compiled
+def alone(about: Floats) -> bool:
+    """Whether the story is one article, which is its centre then."""
+    return bool(about[0] == 1 and about[4] == 1)
 
 
 @compiled
@@ -298,10 +315,12 @@ def least(title: Keys, share: Weights, slots: Numbers, keys: Keys, weights: Weig
 @compiled
 def overlap(found: Keys, known: Keys) -> tuple[float, float]:
     """(log of how many are shared, 1 when both have some and share none)."""
-    if len(found) == 0 or len(known) == 0:
+    if len(found) == 0 or found[0] == 0 or len(known) == 0 or known[0] == 0:
         return 0.0, 0.0
     same = 0
     for key in found:
+        if key == 0:
+            break
         for other in known:
             if key == other:
                 same += 1

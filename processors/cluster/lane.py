@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from processors.cluster import copies, mend, signals, why
 from processors.cluster.bag import Keys
 from processors.cluster.decision import Decision
@@ -182,9 +184,9 @@ class Lane(Stock):
         return Placement(piece.story, novelty, piece.copy_of, changes, tried)
 
     def _judge(self, piece: Piece, vector: Vector, decision: Decision) -> Judged:
-        found, background = self.shelf.candidates(piece, vector)
+        found, centres, background = self.shelf.candidates(piece, vector)
         stream = self.kind(decision)
-        rows = signals.measure(piece, vector, found, background, stream)
+        rows = signals.measure(piece, vector, found, centres, background, stream)
         scores = decision.scores(piece, found, rows)
         read = not piece.lang or piece.lang in decision.reads
         by = signals.NAMES.index("nearest" if read else "terms_nearest")
@@ -208,7 +210,8 @@ class Lane(Stock):
         if not closed:
             return None
         every = [*closed, *(story for _, story in judged.ranked)]  # the open ones are its rivals
-        rows = signals.measure(piece, vector, every, judged.background, judged.stream)
+        centres = np.array([story.cosine(vector) for story in every])
+        rows = signals.measure(piece, vector, every, centres, judged.background, judged.stream)
         scores = decision.scores(piece, every, rows)
         # The rows of the rivals are left over.
         best, story = max(zip(scores, [one.id for one in closed], strict=False))

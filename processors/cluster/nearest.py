@@ -97,6 +97,10 @@ class Cells:
         found, self._nearest = _near(self._held, self.count, self._asked, rows, products)
         return rows[:found].tolist(), (products[:found] / ONE**2).tolist()
 
+    def cosines(self, rows: Sequence[int]) -> NDArray[np.float64]:
+        """Of these rows, to what was searched for last."""
+        return _cosines(self._held, np.array(rows, dtype=np.int32), self._asked)
+
     def alike(self, prior: float, weight: int) -> float:
         """The mean cosine of two rows, taken to be `prior` before there are `weight` rows."""
         count, squared = self._rows, self._squared / ONE**2
@@ -210,6 +214,15 @@ def _product(one: Direction, other: Direction) -> int:
         # Without the conversions numba goes on in 64 bits, which takes three times as long.
         total = np.int32(total + np.int32(np.int32(one[i]) * np.int32(other[i])))
     return total  # type: ignore[return-value]  # an int to numba
+
+
+@compiled
+def _cosines(held: Held, rows: Rows, asked: Direction) -> NDArray[np.float64]:
+    found = np.empty(len(rows))
+    for i in range(len(rows)):
+        cell, at = divmod(held.at[rows[i]], CAPACITY)
+        found[i] = _product(held.vectors[cell, at], asked) / ONE**2
+    return found
 
 
 @compiled

@@ -21,7 +21,7 @@ Vector = NDArray[np.float32]
 
 # News says what happened in its first paragraphs; reading further costs time and blurs terms.
 LEAD_CHARS = 2000
-MAX_NAMES, MAX_NUMBERS, MAX_LABEL = 24, 16, 200
+MAX_LABEL = 200
 # Fewer terms of text than this, and the article is judged as a headline.
 HEADLINE_TERMS = 20
 DAY = 86_400.0
@@ -39,9 +39,7 @@ class Piece(Struct, gc=False, array_like=True):
     label: str
     headline_only: bool
     vector: bytes  # little-endian float16, unit length
-    said: bytes  # its terms and those of its headline, see `bag.block`
-    names: bytes  # keys, see `bag.hashed`
-    numbers: bytes
+    said: bytes  # its terms, those of its headline, its names and numbers; see `bag.block`
     sketch: bytes  # see copies
     story: str = ""
     copy_of: str | None = None
@@ -50,17 +48,18 @@ class Piece(Struct, gc=False, array_like=True):
 
 class Reading(NamedTuple):
     """An article as it is read, whatever was read before: a piece that says nothing yet, the keys
-    of its headline and of its lead in order, the model of its vector."""
+    of its headline and of its lead in order and of its names, the model of its vector."""
 
     piece: Piece
     heading: Keys
     body: Keys
+    names: Keys
     model: str
     dims: int
 
     def weigh(self, vocabulary: Vocabulary) -> Keys:
         """Say in the piece what counts by this vocabulary; returns the distinct keys."""
-        self.piece.said, distinct = bag.block(self.heading, self.body, vocabulary)
+        self.piece.said, distinct = bag.block(self.heading, self.body, self.names, vocabulary)
         return distinct
 
 
@@ -89,11 +88,12 @@ def read(embedded: Embedded, article: Article) -> Reading:
         headline_only=len(body) < HEADLINE_TERMS,
         vector=embedded.vector,
         said=b"",
-        names=_distinct([span.text.casefold() for span in names(whole)], MAX_NAMES),
-        numbers=_distinct([span.text for span in numbers(whole)], MAX_NUMBERS),
         sketch=copies.sketch(heading, body),
     )
-    return Reading(piece, heading, body, embedded.model, embedded.dims)
+    named = bag.named(
+        [span.text.casefold() for span in names(whole)], [span.text for span in numbers(whole)]
+    )
+    return Reading(piece, heading, body, named, embedded.model, embedded.dims)
 
 
 def language(article: Article) -> str:
@@ -103,7 +103,3 @@ def language(article: Article) -> str:
 
 def as_float32(vector: bytes) -> Vector:
     return np.frombuffer(vector, dtype="<f2").astype(np.float32)
-
-
-def _distinct(found: list[str], limit: int) -> bytes:
-    return bag.hashed(list(dict.fromkeys(found))[:limit]).tobytes()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 from msgspec import Raw
+from numpy.typing import NDArray
 
 from processors.cluster import bag, kernels
 from processors.cluster.asleep import Asleep
@@ -94,9 +95,11 @@ class Shelf:
         self.by_row, self.free = by_row, free
         self._room(len(by_row))
 
-    def candidates(self, piece: Piece, vector: Vector) -> tuple[list[Story], float]:
-        """Stories worth judging, and the background: how near the article is to stories that it
-        has nothing to do with (streams about one subject have a high one)."""
+    def candidates(
+        self, piece: Piece, vector: Vector
+    ) -> tuple[list[Story], NDArray[np.float64], float]:
+        """Stories worth judging, their cosines, and the background: how near the article is to
+        stories that it has nothing to do with (streams about one subject have a high one)."""
         rows, near = self.cells.near(vector, BACKGROUND.stop)
         others = near[BACKGROUND]
         background = (sum(others) + BACKGROUND_PRIOR * BACKGROUND_WEIGHT) / (
@@ -104,7 +107,7 @@ class Shelf:
         )
         chosen = dict.fromkeys(rows[:NEAREST])
         chosen.update(dict.fromkeys(self._sharing(piece)))
-        return self._on(chosen), background
+        return self._on(chosen), self.cells.cosines(list(chosen)), background
 
     def alike(self) -> float:
         """The mean cosine of two open stories: high where all news is of one subject."""

@@ -19,6 +19,7 @@ from processors.cluster.bag import Keys, Weights
 from processors.cluster.piece import Piece, Vector
 from processors.cluster.story import Story
 
+Floats = NDArray[np.float64]
 Signals = NDArray[np.float64]
 
 NAMES = (
@@ -110,23 +111,21 @@ def measure(
     piece: Piece,
     vector: Vector,
     stories: Sequence[Story],
+    centres: Floats,
     background: float,
     stream: tuple[float, float],
 ) -> Signals:
-    """For each candidate its signals in the order of `NAMES`. `stream`: scattered, varied."""
+    """For each candidate its signals in the order of `NAMES`. `centres`: the cosines to theirs;
+    `stream`: scattered, varied."""
     if not stories:
         return np.empty((0, len(NAMES)))
-    members = [one for story in stories for one in story.newest]
-    said, names, numbers = _article(piece)
     sums, lengths = _sums(stories)
     rows = np.empty((len(stories), len(NAMES)))
     kernels.compare(
-        said,
-        names,
-        numbers,
-        _cosines(vector, members),
-        _about(piece, vector, stories),
-        bag.blocks(b"".join([one.said for one in members])),
+        _block(piece),
+        _cosines(vector, stories),
+        _about(piece, stories, centres),
+        bag.blocks(b"".join([one.said for story in stories for one in story.newest])),
         (sums, sums.view("<f4")),
         lengths,
         (background, float(piece.headline_only)),
@@ -137,45 +136,44 @@ def measure(
     return rows
 
 
-def _article(piece: Piece) -> tuple[tuple[Keys, Weights], Keys, Keys]:
-    """What it says, its names and its numbers."""
+def _block(piece: Piece) -> tuple[Keys, Weights]:
     keys, weights = bag.blocks(piece.said)
-    names, numbers = (np.frombuffer(one, dtype="<u4") for one in (piece.names, piece.numbers))
-    return (keys[0], weights[0]), names, numbers
+    return keys[0], weights[0]
 
 
 def _sums(stories: Sequence[Story]) -> tuple[Keys, NDArray[np.int64]]:
     """Terms, names and numbers of the members of each, one after the other; and for each story how
-    many keys each of the three has and how many numbers there are in all. Where a story is one
-    article its names and numbers are the keys alone, and its terms stand with the member."""
+    many keys each of the three has and how many numbers there are in all."""
     parts, lengths = list[bytes](), list[int]()
     for story in stories:
-        if not story.terms and story.newest:
-            only = story.newest[-1]
-            parts += only.names, only.numbers
-            names, numbers = len(only.names) // 4, len(only.numbers) // 4
-            lengths += 0, 0, names, names, numbers, numbers
-        else:
-            parts += story.terms, story.names, story.numbers
-            for sums in (story.terms, story.names, story.numbers):
-                lengths += len(sums) // 12, len(sums) // 4
+        if not story.terms:  # of one article
+            lengths += 0, 0, 0, 0, 0, 0
+            continue
+        parts += story.terms, story.names, story.numbers
+        for sums in (story.terms, story.names, story.numbers):
+            lengths += len(sums) // 12, len(sums) // 4
     return np.frombuffer(b"".join(parts), dtype="<u4"), np.array(lengths).reshape(-1, 3, 2)
 
 
-def _about(piece: Piece, vector: Vector, stories: Sequence[Story]) -> NDArray[np.float64]:
+def _about(piece: Piece, stories: Sequence[Story], centres: Floats) -> Floats:
     """Of each story: originals, headlines, size, whether the article's language is foreign to it,
     how many members follow, the cosine to its centre."""
     known = [
-        (one.originals, one.headlines, one.size, piece.lang not in one.langs, len(one.newest),
-         1.0 / one.length if one.length > 1e-6 else 1.0)
+        (one.originals, one.headlines, one.size, piece.lang not in one.langs, len(one.newest), 0)
         for one in stories
-    ]  # fmt: skip
+    ]
     found = np.array(known, dtype=np.float64)
-    totals = np.concatenate([one.total for one in stories]).reshape(len(stories), -1)
-    found[:, 5] *= totals @ vector
+    found[:, 5] = centres
     return found
 
 
-def _cosines(vector: Vector, members: Sequence[Piece]) -> Weights:
-    packed = b"".join([one.vector for one in members])
-    return np.frombuffer(packed, dtype="<f2").astype(np.float32).reshape(-1, len(vector)) @ vector
+def _cosines(vector: Vector, stories: Sequence[Story]) -> Weights:
+    """To the newest members, of stories of more than one: one article is the centre."""
+    members = [
+        one.vector
+        for story in stories
+        if story.originals > 1 or len(story.newest) > 1
+        for one in story.newest
+    ]
+    packed = np.frombuffer(b"".join(members), dtype="<f2")
+    return packed.astype(np.float32).reshape(-1, len(vector)) @ vector

@@ -190,7 +190,7 @@ class Story(Struct, gc=False, array_like=True):
 
 def _said(piece: Piece) -> list[tuple[bag.Keys, bag.Weights]]:
     """Terms, names and numbers of an article with their weights."""
-    others = [np.frombuffer(one, dtype="<u4") for one in (piece.names, piece.numbers)]
+    others = bag.names_of(piece.said)
     return [bag.terms_of(piece.said), *((one, np.ones(len(one), np.float32)) for one in others)]
 
 

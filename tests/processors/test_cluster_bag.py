@@ -11,10 +11,17 @@ import pytest
 
 from processors.cluster import bag, kernels, vocabulary
 from processors.cluster.bag import hashed
-from processors.cluster.kernels import TERMS, TITLE, TITLE_TIMES, WIDTH
+from processors.cluster.kernels import NAMED, NAMES, NUMBERS, TERMS, TITLE, TITLE_TIMES, WIDTH
 from processors.cluster.vocabulary import Vocabulary
 
 WORDS = [f"{stem}{n}" for stem in ("a", "kjell", "ferry", "straße", "海") for n in range(60)]
+
+
+NONE = bag.named([], [])
+
+
+def block(title: list[str], text: list[str], known: Vocabulary) -> bytes:
+    return bag.block(hashed(title), hashed(text), NONE, known)[0]
 
 
 def drawn(chance: random.Random, count: int) -> list[str]:
@@ -44,7 +51,7 @@ def heaviest(weights: dict[str, float], most: int) -> list[str]:
 
 def halves(said: bytes) -> tuple[dict[int, float], dict[int, float]]:
     """The terms and the headline of a block."""
-    keys, weights = np.frombuffer(said, "<u4")[:WIDTH], np.frombuffer(said, "<f4")[WIDTH:]
+    keys, weights = np.frombuffer(said, "<u4")[:WIDTH], np.frombuffer(said, "<f4")[WIDTH:NAMED]
     pairs = list(zip(keys.tolist(), weights.tolist(), strict=True))
     return dict(p for p in pairs[:TERMS] if p[0]), dict(p for p in pairs[TERMS:] if p[0])
 
@@ -56,7 +63,7 @@ def test_a_block_is_tf_idf_of_the_heaviest_terms_and_shares_of_the_headline(
     chance = random.Random(heading + body)
     known, counts = taught(chance)
     title, text = drawn(chance, heading), drawn(chance, body)
-    said, distinct = bag.block(hashed(title), hashed(text), known)
+    said, distinct = bag.block(hashed(title), hashed(text), NONE, known)
     times = Counter(text)
     for word in title:
         times[word] += TITLE_TIMES
@@ -73,6 +80,15 @@ def test_a_block_is_tf_idf_of_the_heaviest_terms_and_shares_of_the_headline(
     total = sum(named[word] for word in first)
     assert list(headline) == hashed(first).tolist()
     assert list(headline.values()) == pytest.approx([named[w] / total for w in first], abs=1e-6)
+
+
+def test_a_block_tells_names_and_numbers_once_and_of_too_many_the_first() -> None:
+    names, numbers = [f"Name {n}" for n in range(30)], [str(n) for n in range(20)]
+    for many, few in ((names, []), ([], numbers), (names[:3] * 2, numbers[:2]), (names, numbers)):
+        said, _ = bag.block(hashed([]), hashed([]), bag.named(many, few), Vocabulary())
+        told = [found.tolist() for found in bag.names_of(said)]
+        wanted = list(dict.fromkeys(many))[:NAMES], list(dict.fromkeys(few))[:NUMBERS]
+        assert told == [hashed(one).tolist() for one in wanted]
 
 
 def test_the_vocabulary_counts_like_a_dict_while_it_grows() -> None:
@@ -117,7 +133,7 @@ def test_sums_are_those_of_the_members_however_they_came_and_went() -> None:
         if members and chance.random() < 0.3:
             said, sign = members.pop(chance.randrange(len(members))), -1
         else:
-            said, sign = bag.block(hashed(drawn(chance, 6)), hashed(drawn(chance, 30)), known)[0], 1
+            said, sign = block(drawn(chance, 6), drawn(chance, 30), known), 1
             members.append(said)
         sums = bag.grown(sums, *bag.terms_of(said), sign)
         wanted: Counter[int] = Counter()
@@ -151,9 +167,7 @@ def test_two_sums_joined_are_the_sums_of_all_and_are_cut_back_to_the_heaviest() 
 def test_products_are_those_of_the_bags() -> None:
     chance = random.Random(7)
     known, _ = taught(chance)
-    said = [
-        bag.block(hashed(drawn(chance, 9)), hashed(drawn(chance, 50)), known)[0] for _ in range(6)
-    ]
+    said = [block(drawn(chance, 9), drawn(chance, 50), known) for _ in range(6)]
     for first, most, half in ((0, TERMS, 0), (TERMS, TITLE, 1)):
         found = bag.products(b"".join(said), 4, first, most)
         assert found.shape == (4, 6)

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from processors.cluster import place
 from processors.cluster.bag import hashed, terms_of
-from processors.cluster.kernels import WIDTH
+from processors.cluster.kernels import BLOCK, WIDTH
 from processors.cluster.piece import Piece
 from processors.cluster.place import Shelf
 from processors.cluster.story import INDEXED_TERMS, Story, open_story
@@ -19,7 +19,7 @@ KEYS = hashed([f"term{n}" for n in range(40)]).tolist()
 
 def piece(number: int, chance: random.Random) -> Piece:
     # Few different weights, without rounding, so that scores tie.
-    said = np.zeros(2 * WIDTH, dtype=np.uint32)
+    said = np.zeros(BLOCK, dtype=np.uint32)
     said[:INDEXED_TERMS] = chance.sample(KEYS, INDEXED_TERMS)
     weights = [chance.choice((0.25, 0.5)) for _ in range(INDEXED_TERMS)]
     said.view(np.float32)[WIDTH : WIDTH + INDEXED_TERMS] = weights
@@ -35,8 +35,6 @@ def piece(number: int, chance: random.Random) -> Piece:
         headline_only=False,
         vector=vector,
         said=said.tobytes(),
-        names=b"",
-        numbers=b"",
         sketch=b"",
     )
 

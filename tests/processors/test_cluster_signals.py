@@ -10,7 +10,7 @@ import pytest
 
 from processors.cluster import bag, signals
 from processors.cluster.bag import hashed
-from processors.cluster.kernels import TERMS, WIDTH
+from processors.cluster.kernels import NAMED, TERMS, WIDTH
 from processors.cluster.piece import Piece
 from processors.cluster.story import Story, open_story
 from processors.cluster.vocabulary import Vocabulary
@@ -21,9 +21,9 @@ DIMS = 16
 
 
 def piece(number: int, chance: random.Random, known: Vocabulary) -> Piece:
-    said, distinct = bag.block(
-        hashed(chance.choices(WORDS, k=6)), hashed(chance.choices(WORDS, k=30)), known
-    )
+    names = bag.named(chance.sample(NAMES, chance.randrange(4)), ["12", "7"][: chance.randrange(3)])
+    heading, body = hashed(chance.choices(WORDS, k=6)), hashed(chance.choices(WORDS, k=30))
+    said, distinct = bag.block(heading, body, names, known)
     known.add(distinct)
     vector = np.array([chance.gauss(0, 1) for _ in range(DIMS)])
     return Piece(
@@ -37,14 +37,15 @@ def piece(number: int, chance: random.Random, known: Vocabulary) -> Piece:
         headline_only=chance.random() < 0.5,
         vector=(vector / np.linalg.norm(vector)).astype("<f2").tobytes(),
         said=said,
-        names=hashed(chance.sample(NAMES, chance.randrange(4))).tobytes(),
-        numbers=hashed([str(n) for n in range(chance.randrange(3))]).tobytes(),
         sketch=b"",
     )
 
 
 def halves(one: Piece) -> tuple[dict[int, float], dict[int, float]]:
-    keys, weights = np.frombuffer(one.said, "<u4")[:WIDTH], np.frombuffer(one.said, "<f4")[WIDTH:]
+    keys, weights = (
+        np.frombuffer(one.said, "<u4")[:WIDTH],
+        np.frombuffer(one.said, "<f4")[WIDTH:NAMED],
+    )
     pairs = list(zip(keys.tolist(), weights.tolist(), strict=True))
     return dict(p for p in pairs[:TERMS] if p[0]), dict(p for p in pairs[TERMS:] if p[0])
 
@@ -53,9 +54,10 @@ def vector(one: Piece) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.frombuffer(one.vector, "<f2").astype(np.float64)
 
 
-def overlap(found: bytes, others: list[bytes]) -> tuple[float, float]:
-    ours = set(np.frombuffer(found, "<u4").tolist())
-    theirs = set().union(*(np.frombuffer(one, "<u4").tolist() for one in others))
+def overlap(kind: int, new: Piece, others: list[Piece]) -> tuple[float, float]:
+    """Of names (0) or numbers (1)."""
+    ours = set(bag.names_of(new.said)[kind].tolist())
+    theirs = set().union(*(bag.names_of(one.said)[kind].tolist() for one in others))
     if not ours or not theirs:
         return 0.0, 0.0
     same = len(ours & theirs)
@@ -83,8 +85,7 @@ def expected(new: Piece, members: list[Piece], background: float) -> dict[str, f
     )
     headlines = sum(one.headline_only for one in members) / len(members)
     nearest = max(0.0, *cosines)
-    names = overlap(new.names, [one.names for one in members])
-    numbers = overlap(new.numbers, [one.numbers for one in members])
+    names, numbers = overlap(0, new, members), overlap(1, new, members)
     return {
         "centre": centre,
         "nearest": nearest,
@@ -139,24 +140,25 @@ def test_signals_are_what_the_bags_the_vectors_and_the_rivals_say(stories: int) 
                 story.remove(members.pop(1))
             grown.append((story, members))
         new = piece(next(number), chance, known)
-        rows = signals.measure(
-            new, vector(new).astype(np.float32), [story for story, _ in grown], 0.25, (0.5, 0.75)
-        )
+        towards, found = vector(new).astype(np.float32), [story for story, _ in grown]
+        centres = np.array([story.cosine(towards) for story in found])
+        rows = signals.measure(new, towards, found, centres, 0.25, (0.5, 0.75))
         wanted = [expected(new, members, 0.25) for _, members in grown]
         against(wanted)
-        for found, one in zip(rows, wanted, strict=True):
+        for row, one in zip(rows, wanted, strict=True):
             one |= {"scattered": 0.5, "varied": 0.75}
-            assert dict(zip(signals.NAMES, found, strict=True)) == pytest.approx(one, abs=2e-4)
+            assert dict(zip(signals.NAMES, row, strict=True)) == pytest.approx(one, abs=2e-4)
 
 
 def test_an_article_without_words_shares_none() -> None:
     chance, known = random.Random(1), Vocabulary()
-    empty, _ = bag.block(hashed([]), hashed([]), known)
+    empty, _ = bag.block(hashed([]), hashed([]), bag.named([], []), known)
     wordless = piece(1, chance, known)
-    wordless.said, wordless.names, wordless.numbers = empty, b"", b""
+    wordless.said = empty
     story = open_story("s", wordless, 0)
     story.add(wordless)
-    (row,) = signals.measure(wordless, np.zeros(DIMS, np.float32), [story], 0.2, (0.0, 0.0))
+    towards = np.zeros(DIMS, np.float32)
+    (row,) = signals.measure(wordless, towards, [story], np.zeros(1), 0.2, (0.0, 0.0))
     found = dict(zip(signals.NAMES, row, strict=True))
     silent = ("terms", "terms_nearest", "title_known", "core_kept", "names_shared", "names_differ")
     assert [found[name] for name in silent] == [0.0] * len(silent)
