@@ -94,7 +94,10 @@ def several(lane: Lane, times: int) -> Iterator[tuple[str, object]]:
         for cells in snapshot.some(lane.shelf.cells.held()):
             yield (
                 "cells",
-                [Cell(c.middle, c.rows + number * rows, c.vectors) for c in cells],
+                (
+                    lane.shelf.cells.level,
+                    [Cell(c.middle, c.rows + number * rows, c.vectors) for c in cells],
+                ),
             )
     yield "rest", structs.replace(rest, by_row=by_row, free=free)
     for holders in snapshot.some(lane.shelf.holders.items()):

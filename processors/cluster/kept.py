@@ -65,7 +65,7 @@ def _plain(value: object) -> object:
 
 def _array(kind: type, value: Any) -> object:
     shape, numbers, data = value
-    if numbers not in ("<f4", "<i2", "<i4", "<u4"):
+    if numbers not in ("|i1", "<i2", "<i4", "<u4", "<f4"):
         raise ValueError(f"no array of {numbers!r} is written")
     return np.frombuffer(data, dtype=numbers).reshape(shape)  # not to be written to
 

@@ -26,6 +26,7 @@ from msgspec import Raw, Struct
 from processors.cluster import kept
 from processors.cluster.clock import Clock
 from processors.cluster.copies import Chains
+from processors.cluster.directions import Direction
 from processors.cluster.lane import Lane
 from processors.cluster.nearest import Cell
 from processors.cluster.story import Story
@@ -189,7 +190,7 @@ def parts(lane: Lane) -> Iterator[tuple[str, object]]:
             {term: rows if isinstance(rows, int) else rows.tobytes() for term, rows in holders},
         )
     for cells in some(shelf.cells.held()):
-        yield "cells", cells
+        yield "cells", (shelf.cells.level, cells)
     yield "sketches", lane.sketches.chains()
 
 
@@ -215,7 +216,7 @@ def _lay(lane: Lane, kind: str, part: Any) -> None:
                 {t: rows if isinstance(rows, int) else array("i", rows) for t, rows in part.items()}
             )
         case "cells":
-            shelf.cells.restore(part)
+            shelf.cells.restore(*part)
         case "sketches":
             lane.sketches.restore(part)
 
@@ -265,6 +266,6 @@ _PARTS = {
     "inside": _laid,
     "seen": _laid,
     "holders": kept.decoder(dict[int, int | bytes]),
-    "cells": kept.decoder(list[Cell]),
+    "cells": kept.decoder(tuple[Direction, list[Cell]]),
     "sketches": kept.decoder(Chains),
 }

@@ -69,5 +69,5 @@ def test_how_alike_the_stories_are_is_known_whatever_came_and_went() -> None:
     mean = (products.sum() - len(kept)) / (len(kept) * (len(kept) - 1))
     assert cells.alike(0.3, 1) == pytest.approx(mean, abs=1e-3)
     again = Cells()
-    again.restore(cells.held())
+    again.restore(cells.level, cells.held())
     assert again.alike(0.3, 10) == cells.alike(0.3, 10)
