@@ -120,8 +120,9 @@ class Judge:
         if floor == 0.0 or count <= ALL_UP_TO:
             return range(count)
         nearest = case.near.cosines.nearest(NEAREST)
-        named = (self.table.holders[name] for name in case.said.anywhere)
-        return sorted(set(nearest).union(*named))
+        if not case.said.anywhere:
+            return nearest
+        return list(set(nearest).union(*[self.table.holders[name] for name in case.said.anywhere]))
 
     def _judged(self, case: Case, floor: float) -> list[Judged]:
         """The events that may reach the floor, and where one does, the best two; the most probable

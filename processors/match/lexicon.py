@@ -7,6 +7,7 @@ a sentence would be looked at in vain or a bound would be too high, and nothing 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
@@ -19,8 +20,11 @@ from processors.text.words import MAX_TERM, STOP, plain
 
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]
 
+# A description in more words than this is not expected to be told in all of them.
+ENOUGH_WORDS = 60
 # Every character of ASCII as it stands in a word (lower case), or 0; and whether it is a digit, may
 # stand between two in a date, or is a space.
 _LETTERS = np.array(
@@ -57,12 +61,11 @@ class Tokens(NamedTuple):
 
 
 class Lacking(NamedTuple):
-    """By sentence, of those that have tokens: how many words of an event stand in it, and without
-    it in the beginning; and how many words the beginning has without it."""
+    """By sentence, of those that have tokens: how many words of an event stand in it; and what
+    share of the words of the beginning the event has without it (see `share`)."""
 
-    within: list[int]
-    shared: list[int]
-    different: list[int]
+    within: list[float]
+    words: list[float]
 
 
 class Lexicon:
@@ -133,17 +136,17 @@ class Lexicon:
         said, different = _said(*tokens, beginning + 1, self._known)
         return said, int(different)
 
-    def shared(self, event: int, said: Bytes) -> int:
-        """How many of the words of an event there are."""
-        return int(_shared(event, said, self.used, self.uses))
+    def share(self, event: int, said: Bytes, different: int) -> float:
+        """Of so many different words those that the event uses, against what could be expected."""
+        return float(_share(event, said, different, self.used, self.uses))
 
     def lacking(self, event: int, tokens: Tokens, ranks: Sequence[int], beginning: int) -> Lacking:
         """`ranks` are those of the sentences that have tokens; less than `beginning` are the
         beginning."""
-        found = _lacking(
+        within, words = _lacking(
             event, *tokens, _numbers(ranks), beginning, self._known, self.used, self.uses
-        )
-        return Lacking(*found.tolist())
+        ).tolist()
+        return Lacking(within, words)
 
 
 def _numbers(found: Sequence[int]) -> Numbers:
@@ -267,11 +270,17 @@ def _said(
 
 
 @compiled
-def _shared(event: int, said: Bytes, used: Numbers, uses: Numbers) -> int:
-    found = 0
-    for word in used[uses[event] : uses[event + 1]]:
-        found += said[word]
-    return found
+def _share(event: int, said: Bytes, different: int, used: Numbers, uses: Numbers) -> float:
+    own, shared = used[uses[event] : uses[event + 1]], 0
+    for word in own:
+        shared += said[word]
+    return _of_all(shared, different, len(own))
+
+
+@compiled
+def _of_all(shared: int, different: int, size: int) -> float:
+    expected = different * min(size, ENOUGH_WORDS)
+    return shared / math.sqrt(expected) if expected else 0.0
 
 
 @compiled
@@ -285,16 +294,17 @@ def _lacking(
     known: int,
     used: Numbers,
     uses: Numbers,
-) -> Numbers:
-    """Three rows; see `Lacking`."""
-    own = np.zeros(known, dtype=np.uint8)
+) -> Floats:
+    """Two rows; see `Lacking`."""
+    size, own = uses[event + 1] - uses[event], np.zeros(known, dtype=np.uint8)
     own[used[uses[event] : uses[event + 1]]] = 1
     is_own = np.zeros(len(numbers), dtype=np.uint8)
     for n in range(len(numbers)):
         is_own[n] = own[numbers[n]] if 0 <= numbers[n] < known else 0
-    found = np.zeros((3, len(ranks)), dtype=np.int64)
+    found = np.zeros((2, len(ranks)))
     for out in range(len(ranks)):
         moved_up = out + 1 < len(ranks) and ranks[out + 1] != ranks[out]
+        shared, different = 0, 0
         here, left = np.zeros(len(numbers), dtype=np.uint8), np.zeros(len(numbers), dtype=np.uint8)
         for n in range(len(words)):
             word, sentence = words[n], places[n] - 1
@@ -305,6 +315,6 @@ def _lacking(
                 sentence < 0 or ranks[sentence] - (moved_up and sentence > out) < beginning
             ):
                 left[word] = 1
-                found[1, out] += is_own[word]
-                found[2, out] += 1
+                shared, different = shared + is_own[word], different + 1
+        found[1, out] = _of_all(shared, different, size)
     return found

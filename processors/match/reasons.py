@@ -47,8 +47,9 @@ class Reasons:
         if not found.matched:
             found.gap = round(self._needed - one.score, 4)
             more = room(one.contributions, self._clearly(one.at, regime))
+        values, given = one.values, found.signals
         for name, part in one.contributions.items():
-            value = one.values[name]
+            value = values[name]
             if value or name in said or name in more:
                 reason = Signal(name=name, value=round(value, 4), contribution=part)
                 # What is left out is not written either.
@@ -56,9 +57,9 @@ class Reasons:
                     reason.note = said[name]
                 if name in more:
                     reason.room = more[name]
-                found.signals.append(reason)
+                given.append(reason)
             else:
-                found.signals.append(_SILENT[name])
+                given.append(_SILENT[name])
         found.sentence = self._sentence(one, case)
         found.shared = _shared(reading, event.all_names)
 
@@ -131,6 +132,7 @@ class Reasons:
         named = max((m.sentence for m in reading.mentions if m.name in event.around), default=-1)
         dated = {at for at, _ in reading.days}
         plans: dict[tuple[bool, bool], tuple[frozenset[str], list[float]]] = {}
+        weight, least = weights.get("words", 0.0), one.contributions["words"]
         telling, lacking = self._telling(one.at, reading)
         for number in telling:
             key = number > named, number in dated
@@ -142,16 +144,19 @@ class Reasons:
             changes, same = plans[key]
             parts = list(same)
             if "words" in wanted:
-                value = one.values["words"]
-                if number < len(lacking.shared):
-                    value = signals.words(event, lacking.shared[number], lacking.different[number])
-                parts.append(round(weights["words"] * value, 4))
+                in_first = number < len(lacking.words)
+                value = lacking.words[number] if in_first else one.values["words"]
+                parts.append(round(weight * value, 4))
             if changes:
                 rest = case.without(number, self._table)
                 values = signals.reworded(
                     one.at, self._table, rest.reading, rest.said, rest.day, changes
                 )
                 parts += [round(weights[name] * values[name], 4) for name in changes]
+            elif "words" not in wanted or parts[-1] >= least:
+                continue  # it is as likely without this sentence
+            else:
+                least = parts[-1]
             yield number, decision.total(one.base, parts)
 
     def _telling(self, number: int, reading: Reading) -> tuple[list[int], Lacking]:

@@ -42,8 +42,11 @@ def clearly(event: Event, weights: Mapping[str, float]) -> dict[str, float]:
 def room(parts: Mapping[str, float], best: Mapping[str, float]) -> dict[str, float]:
     """Signal -> log-odds that it would add beyond what it does, `best` being a clear case;
     signals that could add nothing are left out."""
-    found = [(name, most - parts[name]) for name, most in best.items()]
-    return {name: more for name, most in found if most > 0 and (more := round(most, 4)) > 0}
+    return {
+        name: more
+        for name, most in best.items()
+        if most > parts[name] and (more := round(most - parts[name], 4)) > 0
+    }
 
 
 def _impossible(event: Event) -> set[str]:

@@ -41,6 +41,7 @@ from numpy.typing import NDArray
 from processors.match import crowd, similarity
 from processors.match.crowd import Heard, Standing
 from processors.match.events import Event, EventTable
+from processors.match.lexicon import ENOUGH_WORDS
 from processors.match.reading import Reading
 from processors.match.similarity import Similarities
 from processors.text.numbers import day_distance
@@ -71,8 +72,6 @@ MOST_STRAY = 0.5
 # An event that fits worse than a related one loses at most so much of its log-odds: an article may
 # be about two of a chain.
 MOST_OUTDONE = 2.0
-# A description in more words than this is not expected to be told in all of them.
-ENOUGH_WORDS = 60
 
 
 class Near(NamedTuple):
@@ -154,6 +153,7 @@ def near(vectors: NDArray[np.float32], table: EventTable, background: float) -> 
 def dense(index: int, table: EventTable, near: Near) -> dict[str, float]:
     event, cosines = table.events[index], near.cosines
     whole, example = cosines.whole(index), cosines.examples(index)
+    against = cosines.counter(index) - max(example, whole) if event.parts.negative else 0.0
     ahead = 0.0
     if event.related:
         ahead = cosines.best.item(index) - max([cosines.best.item(i) for i in event.related])
@@ -161,7 +161,7 @@ def dense(index: int, table: EventTable, near: Near) -> dict[str, float]:
         "meaning": whole,
         "detail": cosines.detail(index) if event.definition.description else 0.0,
         "examples": example,
-        "against": max(0.0, cosines.counter(index) - max(example, whole)),
+        "against": max(0.0, against),
         "ahead": max(0.0, ahead),
         "behind": max(0.0, -ahead),
         "lead": near.standing.lead(index) if near.standing else 0.0,
@@ -180,17 +180,18 @@ def lexical(
     index: int, table: EventTable, article: Reading, said: Said, published: date | None
 ) -> dict[str, float]:
     """Everything that does not need the vector."""
-    event = table.events[index]
-    return {
-        **_names(event, table, said),
-        "words": _words(index, table, said),
-        "told": said.standing.lead(index) if said.standing else 0.0,
-        **_dates(event, article, published),
+    event, found = table.events[index], _UNSAID.copy()
+    found["words"] = table.lexicon.share(index, *said.words)
+    if said.standing is not None:
+        found["told"] = said.standing.lead(index)
+    found.update(_names(event, table, said))
+    found.update(_dates(event, article, published))
+    if published is None and event.to_come:
         # A report may look back, but names what came later only by chance.
-        "later": _present(event.to_come, said.anywhere) if published is None else 0.0,
-        "excluded": 1.0 if excluded(event, article) else 0.0,
-        "outdone": 0.0,  # the judge finds it, who sees the related events
-    }
+        found["later"] = _present(event.to_come, said.anywhere)
+    if event.not_about and excluded(event, article):
+        found["excluded"] = 1.0
+    return found
 
 
 def changeable(
@@ -229,7 +230,7 @@ def reworded(
     if "later" in wanted:
         found["later"] = _present(event.to_come, said.anywhere)
     if "days" in wanted:
-        found["days"] = _dates(event, article, published)["days"]
+        found["days"] = _dates(event, article, published).get("days", 0.0)
     if "excluded" in wanted:
         found["excluded"] = 1.0 if excluded(event, article) else 0.0
     return found
@@ -237,8 +238,8 @@ def reworded(
 
 def _names(event: Event, table: EventTable, said: Said) -> dict[str, float]:
     anywhere = said.anywhere
-    if event.around.isdisjoint(anywhere):
-        return _NAMELESS | {"alone": 1.0 if len(event.actors) > 1 else 0.0}
+    if not anywhere or event.around.isdisjoint(anywhere):
+        return _FEWER_THAN_TWO if len(event.actors) > 1 else _NAMELESS
     people = sorted([anywhere.get(name, 0.0) for name in event.actors], reverse=True)[:2]
     found = [strength * anywhere.get(name, 0.0) for name, strength in event.named.items()]
     top = sorted(found, reverse=True)[:3]
@@ -258,20 +259,14 @@ def _names(event: Event, table: EventTable, said: Said) -> dict[str, float]:
 _NAMELESS = dict.fromkeys(
     ("alone", "actors", "places", "names", "elsewhere", "own", "opening", "people"), 0.0
 )
+_FEWER_THAN_TWO = _NAMELESS | {"alone": 1.0}
 # They are the same as long as the names of the event and of related events stand where they stood.
 ABOUT_NAMES = frozenset(_NAMELESS) | {"later"}
-
-
-def _words(index: int, table: EventTable, said: Said) -> float:
-    present, different = said.words
-    return words(table.events[index], table.lexicon.shared(index, present), different)
-
-
-def words(event: Event, shared: int, different: int) -> float:
-    """Of so many different words the event has some."""
-    if not different or not event.words:
-        return 0.0
-    return shared / math.sqrt(different * min(len(event.words), ENOUGH_WORDS))
+# Everything that does not need the vector, of an article that says nothing about the event. The
+# judge finds by how much it is outdone, who sees the related events.
+_UNSAID = _NAMELESS | dict.fromkeys(
+    ("words", "told", "inside", "outside", "apart", "days", "later", "excluded", "outdone"), 0.0
+)
 
 
 def each_word(event: Event) -> float:
@@ -309,12 +304,15 @@ def _highest(names: Collection[int], salience: Mapping[int, float]) -> float:
 
 
 def _dates(event: Event, article: Reading, published: date | None) -> dict[str, float]:
-    found = {"inside": 0.0, "outside": 0.0, "apart": 0.0, "days": 0.0}
+    """Those of the signals about dates that are not 0."""
+    found = dict[str, float]()
     window = event.starts is not None or event.ends is not None
     if published is not None and window:
         distance = day_distance(published, event.starts, event.ends)
-        found["inside"] = 1.0 if distance == 0 else 0.0
-        found["outside"] = min(MOST_YEARS, math.log1p(distance) / YEAR)
+        if distance == 0:
+            found["inside"] = 1.0
+        else:
+            found["outside"] = min(MOST_YEARS, math.log1p(distance) / YEAR)
     elif published is not None and event.example_days:
         distance = day_distance(published, event.example_days[0], event.example_days[-1])
         found["apart"] = min(MOST_YEARS, math.log1p(distance) / YEAR)

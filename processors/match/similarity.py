@@ -64,22 +64,26 @@ class Similarities(NamedTuple):
     def detail(self, index: int) -> float:
         """To the nearest sentence, or the title when there is none."""
         rows = self.layout.parts[index].sentences
-        return max([self._above(row) for row in rows]) if rows else self.whole(index)
+        return self._highest(rows) if rows else self.whole(index)
 
     def examples(self, index: int) -> float:
         """To the nearest example, 0 without any."""
         rows = self.layout.parts[index].positive
-        return max([self._above(row) for row in rows]) if rows else 0.0
+        return self._highest(rows) if rows else 0.0
 
     def counter(self, index: int) -> float:
         """To the nearest counter-example, -inf without any."""
         rows = self.layout.parts[index].negative
-        return max([self._above(row) for row in rows]) if rows else -math.inf
+        return self._highest(rows) if rows else -math.inf
 
     def nearest_example(self, index: int) -> int:
         """The number of it among the examples; there is one."""
         found = [self._above(row) for row in self.layout.parts[index].positive]
         return found.index(max(found))
+
+    def _highest(self, rows: Sequence[int]) -> float:
+        # The highest of all rounded is the highest rounded.
+        return round(max(map(self.cosines.item, rows)), 4) - self.background
 
     def _above(self, row: int) -> float:
         # Four digits are what a cosine of such vectors is worth.
