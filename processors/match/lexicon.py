@@ -54,10 +54,7 @@ class Tokens(NamedTuple):
 
     def without(self, sentence: int) -> Tokens:
         """The same with that sentence (from 0 on) taken out."""
-        place = sentence + 1
-        left = self.places != place
-        places = self.places[left]
-        return Tokens(self.words[left], places - (places > place), self.numbers)
+        return Tokens(*_without(self.words, self.places, sentence + 1), self.numbers)
 
 
 class Lacking(NamedTuple):
@@ -253,6 +250,15 @@ def _scan(
             if seen[word]:
                 telling[begun[n, 1]] = 1
     return words[:count], places[:count], own[:different], np.flatnonzero(telling[1:])
+
+
+@compiled
+def _without(words: Numbers, places: Numbers, place: int) -> tuple[Numbers, Numbers]:
+    left, moved, count = np.empty_like(words), np.empty_like(places), 0
+    for n in range(len(words)):
+        if places[n] != place:
+            left[count], moved[count], count = words[n], places[n] - (places[n] > place), count + 1
+    return left[:count], moved[:count]
 
 
 @compiled

@@ -6,6 +6,7 @@ import math
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -28,6 +29,18 @@ BY_SENTENCE = (0.5, 0.35, 0.35, 0.15, 0.15, 0.15, 0.15)
 REST = 0.08
 # The same for what a piece opens on.
 OPENING = (0.6, 0.4, 0.25)
+
+
+def _lost(weights: Sequence[float], share: float) -> list[float]:
+    return [math.log1p(-weight * share) for weight in weights]
+
+
+# What the logarithm of 1 - salience loses by a mention: in the title, then by the rank of the
+# sentence, the last for all further ones.
+_LOST, _LOST_HALF = (_lost((TITLE, *BY_SENTENCE, REST), share) for share in (1.0, UNCONFIRMED))
+_LOST_OPENING, _LOST_OPENING_HALF = (
+    _lost((OPENING[0], *OPENING), share) for share in (1.0, UNCONFIRMED)
+)
 # Sentences that count as the beginning, for words.
 BEGINNING = 6
 
@@ -98,13 +111,12 @@ class Reading:
         anywhere: dict[int, float] = {}
         opening: dict[int, float] = {}
         for name, sentence, _, _partial in self.mentions:
-            share = 1.0 if name in confirmed else UNCONFIRMED
-            rank = -1 if sentence < 0 else self.ranks[sentence]
-            weight = TITLE if rank < 0 else BY_SENTENCE[rank] if rank < len(BY_SENTENCE) else REST
-            anywhere[name] = anywhere.get(name, 0.0) + math.log1p(-weight * share)
-            if rank < len(OPENING):
-                weight = OPENING[max(0, rank)]
-                opening[name] = opening.get(name, 0.0) + math.log1p(-weight * share)
+            rank = 0 if sentence < 0 else self.ranks[sentence] + 1
+            lost = _LOST if name in confirmed else _LOST_HALF
+            anywhere[name] = anywhere.get(name, 0.0) + lost[min(rank, len(lost) - 1)]
+            if rank <= len(OPENING):
+                lost = _LOST_OPENING if name in confirmed else _LOST_OPENING_HALF
+                opening[name] = opening.get(name, 0.0) + lost[rank]
         return (
             {name: 1 - math.exp(value) for name, value in anywhere.items()},
             {name: 1 - math.exp(value) for name, value in opening.items()},

@@ -95,6 +95,7 @@ class Said:
     ) -> None:
         self._article, self._crowd, self._longer = article, table.crowd, longer
         self._lexicon = table.lexicon
+        self._of: dict[frozenset[int], frozenset[int]] = {}
         self.foreign: NDArray[np.bool_] | None = longer.foreign if longer is not None else foreign
 
     @cached_property
@@ -110,6 +111,13 @@ class Said:
     def opening(self) -> Mapping[int, float]:
         """The same for what the article opens on."""
         return self._salience[1]
+
+    def of(self, names: frozenset[int]) -> frozenset[int]:
+        """Those of these names that stand anywhere. The events of a chain ask for the same ones."""
+        found = self._of.get(names)
+        if found is None:
+            found = self._of[names] = names.intersection(self.anywhere)
+        return found
 
     @cached_property
     def words(self) -> tuple[NDArray[np.uint8], int]:
@@ -276,19 +284,19 @@ def each_word(event: Event) -> float:
 
 def _rivalry(event: Event, table: EventTable, said: Said) -> dict[str, float]:
     """Against the related event that stands in the way most."""
-    named = said.anywhere.keys()
-    mine, my_people = event.setting & named, event.actors & named
-    own, opening, people = list[float](), list[float](), list[float]()
+    anywhere, opening = said.anywhere, said.opening
+    mine, my_people = said.of(event.setting), said.of(event.actors)
+    own, opens, people = list[float](), list[float](), list[float]()
     for number in event.related:
         other = table.events[number]
-        here, there = mine - other.setting, (other.setting & named) - mine
-        own.append(_highest(here, said.anywhere) - _highest(there, said.anywhere))
-        opening.append(_highest(here, said.opening) - _highest(there, said.opening))
-        here, there = my_people - other.actors, (other.actors & named) - my_people
-        people.append(_highest(here, said.anywhere) - _highest(there, said.anywhere))
+        here, there = mine - other.setting, said.of(other.setting) - mine
+        own.append(_ahead(here, there, anywhere))
+        opens.append(_ahead(here, there, opening))
+        here, there = my_people - other.actors, said.of(other.actors) - my_people
+        people.append(_ahead(here, there, anywhere))
     return {
         "own": min(own, default=0.0),
-        "opening": min(opening, default=0.0),
+        "opening": min(opens, default=0.0),
         "people": min(people, default=0.0),
     }
 
@@ -297,6 +305,12 @@ def _present(names: frozenset[int], salience: Mapping[int, float]) -> float:
     """Half for being named at all, the rest for how prominently."""
     highest = _highest(names, salience)
     return 0.5 + highest / 2 if highest else 0.0
+
+
+def _ahead(here: Collection[int], there: Collection[int], salience: Mapping[int, float]) -> float:
+    if not here and not there:
+        return 0.0
+    return _highest(here, salience) - _highest(there, salience)
 
 
 def _highest(names: Collection[int], salience: Mapping[int, float]) -> float:
