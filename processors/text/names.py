@@ -38,17 +38,20 @@ def names(text: str) -> list[Span]:
     unsure = False
     for said, start, _ in sentence_spans(text):
         runs = _runs(said)
-        headline = bool(runs) and said[-1] not in '.!?"”' and _capitalised(_WORD.findall(said))
+        if not runs:
+            continue
+        headline = said[-1] not in '.!?"”' and _capitalised(_WORD.findall(said))
         for number, run in enumerate(runs):
-            kept = _without_edges(run)
-            if not kept:
-                continue
-            begin, (last, at) = kept[0][1], kept[-1]
+            if _opens_no_name(run[0][0]) or _ends_no_name(run[-1][0]):
+                run = _without_edges(run)
+                if not run:
+                    continue
+            begin, (last, at) = run[0][1], run[-1]
             sure = not headline and (
-                len(kept) > 1 or number > 0 or _WORD.search(said, 0, begin) is not None
+                len(run) > 1 or number > 0 or _WORD.search(said, 0, begin) is not None
             )
             if sure:
-                inside.update([_bare(word) for word, _ in kept])
+                inside.update([w[:-2] if w.endswith(_POSSESSIVES) else w for w, _ in run])
             else:
                 unsure = True
             found.append(Span(said[begin : at + len(_bare(last))], start + begin, sure))
