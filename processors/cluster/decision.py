@@ -66,7 +66,7 @@ class Decision(NamedTuple):
     def scores(self, piece: Piece, stories: Sequence[Story], measured: Signals) -> list[float]:
         """Log-odds, less the threshold: positive means that the article belongs."""
         found = np.zeros(len(stories))
-        regimes = [regime(piece, story, self.reads) for story in stories]
+        regimes = regimes_of(piece, stories, self.reads)
         for name in set(regimes):
             bias, weights = self.rows[name]
             scored = measured @ weights + (bias - self.file.threshold)
@@ -108,6 +108,13 @@ def kind_of_two(one: Piece, other: Piece, reads: frozenset[str]) -> int:
             return _ACROSS
         return _HEADLINE if one.headline_only or other.headline_only else _TEXT
     return _UNREAD if one.lang == other.lang else _ACROSS
+
+
+def regimes_of(piece: Piece, stories: Sequence[Story], reads: frozenset[str]) -> list[str]:
+    """The regime of each; mostly all are in the language of the article."""
+    usual = "headline" if piece.headline_only else "text"
+    lang, read = piece.lang, not piece.lang or piece.lang in reads
+    return [usual if read and lang in one.langs else regime(piece, one, reads) for one in stories]
 
 
 def regime(piece: Piece, story: Story, reads: frozenset[str]) -> str:

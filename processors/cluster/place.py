@@ -16,10 +16,10 @@ from processors.cluster.nearest import Cells
 from processors.cluster.piece import Piece, Vector
 from processors.cluster.story import INDEXED_TERMS, Story
 
-# Candidates by vector and by terms that are judged in full: judging one costs about 35 µs, all of
-# them a quarter of placing. On four development streams 8 and 8, 16 and 16 and these gave the same
-# B³ within .003 (og2021 .637, .637 and .640; the others the same places but for two articles).
-NEAREST, SHARING = 6, 3
+# Candidates by vector and by terms that are judged in full: judging one costs about 20 µs, all of
+# them a quarter of placing. On five development streams 6 and 3 gave the same B³ within .003, 4 and
+# 3 up to .008 less (headlines, a third of them); 8 and 8, 16 and 16 no more.
+NEAREST, SHARING = 5, 3
 # The stories that members of one are seen against, by direction and by terms, and of each so many
 # of the newest. From these to 60, 8 and 12 the splits were the same but for a few articles.
 AROUND, AROUND_SHARING, AROUND_NEWEST = 16, 4, 3
