@@ -62,12 +62,14 @@ $(PACKAGES): $(TORCH) requirements-dev.lock
 	@SECONDS=0; $(PIP) install -qq --no-compile --no-deps --require-hashes -r requirements-dev.lock; \
 	touch $@; echo "     $$SECONDS s"
 
-# pip compiles on one core as it goes; here all cores do, and only what is ever imported.
+# pip compiles on one core as it goes; here all cores do, and only what is ever imported. A short
+# measurement then has numba compile what the first article would wait for.
 $(READY): $(PACKAGES) pyproject.toml
 	@echo "4/4  Dateline itself, and compiling the packages"
 	@SECONDS=0; $(PIP) install -qq --no-deps --no-build-isolation -e .; \
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -W ignore -m compileall -q -j 0 -x '$(NEVER_IMPORTED)' \
 	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" >/dev/null || true; \
+	$(BIN)/python -m bench.cost --open 600 --events 40 --timed 100 >/dev/null 2>&1 || true; \
 	touch $@; echo "     $$SECONDS s"
 
 # The lock of everything comes first: resolved alone, the runtime could choose releases that the
