@@ -63,15 +63,15 @@ class Shelf:
 
     def _index(self, story: Story) -> None:
         row = story.row
-        for term in story.found_by:
+        new, story.indexed = story.found_by[story.indexed :], len(story.found_by)
+        for term in new:
             holders = self.holders.get(term)
             if holders is None:
                 self.holders[term] = row
             elif isinstance(holders, int):
-                if holders != row:
-                    self.holders[term] = array("i", sorted((holders, row)))
-            elif (at := bisect_left(holders, row)) == len(holders) or holders[at] != row:
-                holders.insert(at, row)
+                self.holders[term] = array("i", sorted((holders, row)))
+            else:
+                holders.insert(bisect_left(holders, row), row)
 
     def refresh(self, story: Story) -> None:
         """Its centre moved."""
@@ -83,12 +83,13 @@ class Shelf:
         self.by_row[story.row] = None
         self.cells.remove(story.row)
         self.free.append(story.row)
-        for term in story.found_by:
+        for term in story.found_by[: story.indexed]:
             holders = self.holders[term]
             if isinstance(holders, int) or len(holders) == 1:
                 del self.holders[term]
             else:
                 del holders[bisect_left(holders, story.row)]
+        story.indexed = 0
 
     def restore(self, by_row: list[str | None], free: list[int]) -> None:
         """Stories are on these rows; they, their terms and cells are laid by themselves."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +88,7 @@ _LEVELS = np.array([level for _, level, _ in SHARES.values()])
 _MIXES = np.array(
     [[float(name in mixed) for name in NAMES[:MEASURED]] for _, _, mixed in SHARES.values()]
 )
+_NO_SUMS = (b"", b"", b"")
 
 
 def scattered(stories: int, articles: int) -> float:
@@ -119,15 +121,16 @@ def measure(
     `stream`: scattered, varied."""
     if not stories:
         return np.empty((0, len(NAMES)))
-    sums, lengths = _sums(stories)
+    held = _gathered(piece, stories)
+    held.about[:, -1] = centres
     rows = np.empty((len(stories), len(NAMES)))
     kernels.compare(
         _block(piece),
-        _cosines(vector, stories),
-        _about(piece, stories, centres),
-        bag.blocks(b"".join([one.said for story in stories for one in story.newest])),
-        (sums, sums.view("<f4")),
-        lengths,
+        held.vectors.reshape(-1, len(vector)) @ vector,
+        held.about,
+        held.blocks,
+        (held.sums, held.sums.view("<f4")),
+        held.lengths,
         (background, float(piece.headline_only)),
         rows,
     )
@@ -136,44 +139,45 @@ def measure(
     return rows
 
 
+class _Gathered(NamedTuple):
+    """What is compared of the candidates, side by side.
+
+    `about`, of each: originals, headlines, size, whether the article's language is foreign to it,
+    how many members follow, room for the cosine to its centre. `blocks`: of all members. `vectors`:
+    of the members of stories of more than one (one article is its centre). `sums`: terms, names and
+    numbers of such stories; `lengths`, of each of all stories and each of these three: how many
+    keys, how many numbers in all.
+    """
+
+    about: Floats
+    blocks: tuple[Keys, Weights]
+    vectors: Weights
+    sums: Keys
+    lengths: NDArray[np.int64]
+
+
+def _gathered(piece: Piece, stories: Sequence[Story]) -> _Gathered:
+    about, lengths = list[tuple[float, ...]](), list[int]()
+    blocks, vectors, sums = list[bytes](), list[bytes](), list[bytes]()
+    for story in stories:
+        newest, originals = story.newest, story.originals
+        foreign = piece.lang not in story.langs
+        about.append((originals, story.headlines, story.size, foreign, len(newest), 0.0))
+        blocks += [one.said for one in newest]
+        if originals != 1 or len(newest) != 1:
+            vectors += [one.vector for one in newest]
+        for one in (story.terms, story.names, story.numbers) if story.terms else _NO_SUMS:
+            sums.append(one)
+            lengths += len(one) // 12, len(one) // 4
+    return _Gathered(
+        np.array(about, dtype=np.float64),
+        bag.blocks(b"".join(blocks)),
+        np.frombuffer(b"".join(vectors), dtype="<f2").astype(np.float32),
+        np.frombuffer(b"".join(sums), dtype="<u4"),
+        np.array(lengths).reshape(-1, 3, 2),
+    )
+
+
 def _block(piece: Piece) -> tuple[Keys, Weights]:
     keys, weights = bag.blocks(piece.said)
     return keys[0], weights[0]
-
-
-def _sums(stories: Sequence[Story]) -> tuple[Keys, NDArray[np.int64]]:
-    """Terms, names and numbers of the members of each, one after the other; and for each story how
-    many keys each of the three has and how many numbers there are in all."""
-    parts, lengths = list[bytes](), list[int]()
-    for story in stories:
-        if not story.terms:  # of one article
-            lengths += 0, 0, 0, 0, 0, 0
-            continue
-        parts += story.terms, story.names, story.numbers
-        for sums in (story.terms, story.names, story.numbers):
-            lengths += len(sums) // 12, len(sums) // 4
-    return np.frombuffer(b"".join(parts), dtype="<u4"), np.array(lengths).reshape(-1, 3, 2)
-
-
-def _about(piece: Piece, stories: Sequence[Story], centres: Floats) -> Floats:
-    """Of each story: originals, headlines, size, whether the article's language is foreign to it,
-    how many members follow, the cosine to its centre."""
-    known = [
-        (one.originals, one.headlines, one.size, piece.lang not in one.langs, len(one.newest), 0)
-        for one in stories
-    ]
-    found = np.array(known, dtype=np.float64)
-    found[:, 5] = centres
-    return found
-
-
-def _cosines(vector: Vector, stories: Sequence[Story]) -> Weights:
-    """To the newest members, of stories of more than one: one article is the centre."""
-    members = [
-        one.vector
-        for story in stories
-        if story.originals > 1 or len(story.newest) > 1
-        for one in story.newest
-    ]
-    packed = np.frombuffer(b"".join(members), dtype="<f2")
-    return packed.astype(np.float32).reshape(-1, len(vector)) @ vector

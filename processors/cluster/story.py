@@ -53,7 +53,8 @@ class Story(Struct, gc=False, array_like=True):
     terms: bytes = b""
     names: bytes = b""
     numbers: bytes = b""
-    found_by: list[int] = []  # keys of terms
+    found_by: list[int] = []  # keys of terms; under the first `indexed` the shelf finds it
+    indexed: int = 0
     langs: dict[str, int] = {}
     label: str = ""
     label_article: str = ""

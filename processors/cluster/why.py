@@ -50,9 +50,9 @@ def considered(
     found = []
     for score, story in ranked[:KEPT]:
         bias, weights = decision.weights(piece, story)
-        parts: list[float] = ((weights * rows[story.id]) @ _BY_KIND).tolist()
+        parts = np.around((weights * rows[story.id]) @ _BY_KIND, 2).tolist()
         told = zip(_TOLD, parts, strict=True)
-        rounded = {kind: round(part, 2) for kind, part in told if abs(part) >= SMALL}
+        rounded = {kind: part for kind, part in told if abs(part) >= SMALL}
         found.append(Considered(story=story.id, score=score, base=round(bias, 2), parts=rounded))
     return found
 
