@@ -58,8 +58,10 @@ class Judge:
         whole = self._settings.keep == 0.0 or len(self.table.events) <= ALL_UP_TO
         found = []
         for start in range(0, len(articles), TOGETHER):
-            for case in self._read(articles[start : start + TOGETHER]):
-                judged = self._judged(case, self._settings.keep)
+            # One step after the other for all: what a step needs stays in the processor's caches.
+            cases = self._read(articles[start : start + TOGETHER])
+            ranked = [self._judged(case, self._settings.keep) for case in cases]
+            for case, judged in zip(cases, ranked, strict=True):
                 chosen = self._chosen(judged, self._settings.keep)
                 found.append([self._decision(one, judged, case, whole=whole) for one in chosen])
         return found
