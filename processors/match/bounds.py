@@ -123,6 +123,7 @@ class Bounds:
             np.array([number in around for number in numbers]) if around else _NONE,
             said,
             1 / math.sqrt(max(1, different)),
+            self._lexicon.known,
             self._lexicon.used,
             self._lexicon.uses,
         )
@@ -185,11 +186,15 @@ def _at_most(
     day: int,  # 0 = unknown
     dated: bool,
     named: NDArray[np.bool_],  # for each of `at`; nothing when none is
-    said: NDArray[np.uint8],  # by number, 1 for each word of the beginning
+    words: Numbers,  # of the beginning
     each: float,  # what one counts, before the weight of the event
-    used: Numbers,  # the words of event n stand from `uses[n]` to `uses[n + 1]`
+    known: int,  # words that events use
+    used: Numbers,  # those of event n stand from `uses[n]` to `uses[n + 1]`
     uses: Numbers,
 ) -> Floats:
+    said = np.zeros(known, dtype=np.uint8)
+    for word in words:
+        said[word] = 1
     found = np.empty(len(at))
     for n, event in enumerate(at):
         bound = weights[_BASE, event] + ROUNDING - background * weights[_BACKGROUND, event]

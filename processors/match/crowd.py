@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from processors.compiled import compiled
 from processors.match.similarity import Groups, groups
 from processors.text.names import names
 from processors.text.sentences import headline, sentences
@@ -240,20 +241,35 @@ def _spread(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """By event: the weights of these words, by their numbers, times their weights in it; and what
     of it are words of its foremost name."""
-    size = len(crowd.scale)
-    if not known:
-        return np.zeros(size), np.zeros(size)
     known.sort()  # always in the same order, so that the sums are the same to the last digit
-    numbers, weights = zip(*known, strict=True)
-    at = np.array(numbers)
-    starts = crowd.starts[at]
-    sizes = crowd.starts[at + 1] - starts
-    ends = sizes.cumsum()
-    rows = np.arange(ends[-1]) + (starts - ends + sizes).repeat(sizes)
-    events, each = crowd.events[rows], np.array(weights).repeat(sizes)
-    shared = np.bincount(events, crowd.weights[rows] * each, minlength=size)
-    named = np.bincount(events, crowd.named[rows] * each, minlength=size)
-    return shared.astype(np.float64, copy=False), named.astype(np.float64, copy=False)
+    numbers, weights = zip(*known, strict=True) if known else ((), ())
+    return _summed(
+        np.array(numbers, dtype=np.int64),
+        np.array(weights, dtype=np.float64),
+        crowd.starts,
+        crowd.events,
+        crowd.weights,
+        crowd.named,
+        len(crowd.scale),
+    )
+
+
+@compiled
+def _summed(
+    words: NDArray[np.int64],
+    counts: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    events: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    of_name: NDArray[np.float64],
+    size: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    shared, named = np.zeros(size), np.zeros(size)
+    for word, count in zip(words, counts):  # noqa: B905 (numba knows no `strict`)
+        for row in range(starts[word], starts[word + 1]):
+            shared[events[row]] += weights[row] * count
+            named[events[row]] += of_name[row] * count
+    return shared, named
 
 
 def told(heard: Heard, foreign: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
@@ -268,9 +284,20 @@ def told(heard: Heard, foreign: NDArray[np.bool_] | None = None) -> NDArray[np.f
 
 def standing(scores: NDArray[np.float64], stranger: float) -> Standing:
     """Of at least one event. The stranger is a rival of each."""
-    leader = int(scores.argmax())
-    second = float(np.partition(scores, -2)[-2]) if len(scores) > 1 else stranger
+    leader, second = _first_two(scores)
     return Standing(scores, leader, max(stranger, scores.item(leader)), max(stranger, second))
+
+
+@compiled
+def _first_two(scores: NDArray[np.float64]) -> tuple[int, float]:
+    """The first with the highest score, and the second highest score of all (-inf without)."""
+    leader, second = 0, -np.inf
+    for event in range(1, len(scores)):
+        if scores[event] > scores[leader]:
+            leader, second = event, scores[leader]
+        else:
+            second = max(second, scores[event])
+    return leader, second
 
 
 def shared(heard: Heard, crowd: Crowd, index: int) -> list[str]:

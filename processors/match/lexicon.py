@@ -81,7 +81,8 @@ class Lexicon:
         """Numbers of the words of one event after the other."""
         self.uses = np.cumsum([0, *map(len, events)], dtype=np.int64)
         """Those of event n stand from `uses[n]` to `uses[n + 1]`."""
-        self._known = len(self._numbers)
+        self.known = len(self._numbers)
+        """How many words events use."""
         after = [[self._number(word) for word in begins[one] if word] for one in begins]
         free = [one for one in begins if "" in begins[one]]
         for word in (*begins, *telling, *STOP):
@@ -127,13 +128,13 @@ class Lexicon:
         numbers = [self._numbers.get(word, -1) for word in ids]
         return Tokens(_numbers(found), places, _numbers(numbers))
 
-    def said(self, tokens: Tokens, beginning: int) -> tuple[Bytes, int]:
-        """Of the headline and so many sentences: by number, 1 for each word that events use; and
-        how many words there are."""
-        said, different = _said(*tokens, beginning + 1, self._known)
+    def said(self, tokens: Tokens, beginning: int) -> tuple[Numbers, int]:
+        """Of the headline and so many sentences: the numbers of the words that events use, and how
+        many words there are."""
+        said, different = _said(*tokens, beginning + 1, self.known)
         return said, int(different)
 
-    def share(self, event: int, said: Bytes, different: int) -> float:
+    def share(self, event: int, said: Numbers, different: int) -> float:
         """Of so many different words those that the event uses, against what could be expected."""
         return float(_share(event, said, different, self.used, self.uses))
 
@@ -141,7 +142,7 @@ class Lexicon:
         """`ranks` are those of the sentences that have tokens; less than `beginning` are the
         beginning."""
         within, words = _lacking(
-            event, *tokens, _numbers(ranks), beginning, self._known, self.used, self.uses
+            event, *tokens, _numbers(ranks), beginning, self.used, self.uses
         ).tolist()
         return Lacking(within, words)
 
@@ -264,23 +265,31 @@ def _without(words: Numbers, places: Numbers, place: int) -> tuple[Numbers, Numb
 @compiled
 def _said(
     words: Numbers, places: Numbers, numbers: Numbers, reach: int, known: int
-) -> tuple[Bytes, int]:
-    said, seen = np.zeros(known, dtype=np.uint8), np.zeros(len(numbers), dtype=np.uint8)
-    different = 0
+) -> tuple[Numbers, int]:
+    said, seen = np.empty_like(numbers), np.zeros(len(numbers), dtype=np.uint8)
+    count, different = 0, 0
     for n in range(len(words)):
         if places[n] < reach and not seen[words[n]]:
             seen[words[n]], different = 1, different + 1
             if 0 <= numbers[words[n]] < known:
-                said[numbers[words[n]]] = 1
-    return said, different
+                said[count], count = numbers[words[n]], count + 1
+    return said[:count], different
 
 
 @compiled
-def _share(event: int, said: Bytes, different: int, used: Numbers, uses: Numbers) -> float:
-    own, shared = used[uses[event] : uses[event + 1]], 0
-    for word in own:
-        shared += said[word]
-    return _of_all(shared, different, len(own))
+def _share(event: int, said: Numbers, different: int, used: Numbers, uses: Numbers) -> float:
+    own = used[uses[event] : uses[event + 1]]
+    return _of_all(_among(own, said).sum(), different, len(own))
+
+
+@compiled
+def _among(words: Numbers, said: Numbers) -> Numbers:
+    """By what is said, 1 for each of these words. Both are few."""
+    found = np.zeros_like(said)
+    for word in words:
+        for n in range(len(said)):
+            found[n] += said[n] == word
+    return found
 
 
 @compiled
@@ -297,21 +306,18 @@ def _lacking(
     numbers: Numbers,
     ranks: Numbers,
     beginning: int,
-    known: int,
     used: Numbers,
     uses: Numbers,
 ) -> Floats:
     """Two rows; see `Lacking`."""
-    size, own = uses[event + 1] - uses[event], np.zeros(known, dtype=np.uint8)
-    own[used[uses[event] : uses[event + 1]]] = 1
-    is_own = np.zeros(len(numbers), dtype=np.uint8)
-    for n in range(len(numbers)):
-        is_own[n] = own[numbers[n]] if 0 <= numbers[n] < known else 0
+    own = used[uses[event] : uses[event + 1]]
+    is_own = _among(own, numbers)
     found = np.zeros((2, len(ranks)))
+    here, left = np.empty(len(numbers), dtype=np.uint8), np.empty(len(numbers), dtype=np.uint8)
     for out in range(len(ranks)):
         moved_up = out + 1 < len(ranks) and ranks[out + 1] != ranks[out]
         shared, different = 0, 0
-        here, left = np.zeros(len(numbers), dtype=np.uint8), np.zeros(len(numbers), dtype=np.uint8)
+        here[:], left[:] = 0, 0
         for n in range(len(words)):
             word, sentence = words[n], places[n] - 1
             if sentence == out:
@@ -322,5 +328,5 @@ def _lacking(
             ):
                 left[word] = 1
                 shared, different = shared + is_own[word], different + 1
-        found[1, out] = _of_all(shared, different, size)
+        found[1, out] = _of_all(shared, different, len(own))
     return found

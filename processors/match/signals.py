@@ -120,7 +120,7 @@ class Said:
         return found
 
     @cached_property
-    def words(self) -> tuple[NDArray[np.uint8], int]:
+    def words(self) -> tuple[NDArray[np.int64], int]:
         """Which of the events' words the beginning has, by their number, and how many words."""
         return self._lexicon.said(self._article.tokens, self._article.beginning)
 

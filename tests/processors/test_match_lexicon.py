@@ -55,10 +55,8 @@ def test_tokens_are_the_words_of_the_headline_and_the_first_sentences(
         said, different = LEXICON.said(tokens, beginning)
         first = frozenset().union(*words[: beginning + 1])
         assert different == len(first)
-        assert (said.tobytes(), different) == (
-            LEXICON.said(same, beginning)[0].tobytes(),
-            LEXICON.said(same, beginning)[1],
-        )
+        again, count = LEXICON.said(same, beginning)
+        assert (sorted(again), count) == (sorted(said), different)
         for event, own_words in enumerate(EVENTS):
             expected = different * min(len(own_words), ENOUGH_WORDS)
             shared = len(first & set(own_words))
