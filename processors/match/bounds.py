@@ -119,6 +119,7 @@ class Bounds:
             self._starts,
             self._ends,
             0 if case.day is None else case.day.toordinal(),
+            (MOST_YEARS, YEAR),
             bool(case.reading.days),
             np.array([number in around for number in numbers]) if around else _NONE,
             said,
@@ -184,6 +185,7 @@ def _at_most(
     starts: Numbers,
     ends: Numbers,
     day: int,  # 0 = unknown
+    years: tuple[float, float],  # the most that count, and what a year counts on the log scale
     dated: bool,
     named: NDArray[np.bool_],  # for each of `at`; nothing when none is
     words: Numbers,  # of the beginning
@@ -205,7 +207,7 @@ def _at_most(
         if day:
             away = max(starts[event] - day, day - ends[event])
             if away > 0:
-                bound += weights[_OUTSIDE, event] * min(MOST_YEARS, np.log1p(away) / YEAR)
+                bound += weights[_OUTSIDE, event] * min(years[0], np.log1p(away) / years[1])
             else:
                 bound += weights[_INSIDE, event]
         if dated:

@@ -117,7 +117,9 @@ class Lexicon:
         if not text.isascii():
             return None
         ends = np.array(list(accumulate([len(headline) + 1, *[len(s) + 1 for s in sentences]])))
-        *tokens, telling = _scan(_bytes(text), ends, reach + 1, _LETTERS, _SIGNS, *self._tables)
+        *tokens, telling = _scan(
+            _bytes(text), ends, reach + 1, MAX_TERM, _LETTERS, _SIGNS, *self._tables
+        )
         return Tokens(*tokens), telling.tolist()
 
     def tokens(self, words: Sequence[Collection[str]]) -> Tokens:
@@ -198,6 +200,7 @@ def _scan(
     text: Bytes,
     ends: Numbers,
     reach: int,
+    longest: int,
     letters: Bytes,
     signs: Bytes,
     held: Keys,
@@ -206,8 +209,8 @@ def _scan(
     follows: Numbers,
     followed: Numbers,
 ) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-    """The headline and each sentence end at `ends`; of these so many have tokens. Sentences are
-    numbered from 0 at last, the headline not among them."""
+    """The headline and each sentence end at `ends`; of these so many have tokens, of words up to
+    the longest. Sentences are numbered from 0 at last, the headline not among them."""
     seen, telling = np.zeros(len(kinds), dtype=np.uint8), np.zeros(len(ends), dtype=np.uint8)
     most = len(text) // 2 + 1
     begun = np.empty((most, 2), dtype=np.int64)  # words that names begin with, and where
@@ -237,7 +240,7 @@ def _scan(
                     telling[place] = 1
                 elif kind & _BEGINS:
                     begun[waiting, 0], begun[waiting, 1], waiting = number, place, waiting + 1
-            if place < reach and length <= MAX_TERM and not kind & _EMPTY:
+            if place < reach and length <= longest and not kind & _EMPTY:
                 slot = _slot(key, keys, ids)
                 if ids[slot] < 0:
                     keys[slot], ids[slot], own[different] = key, different, number

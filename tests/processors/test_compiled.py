@@ -80,7 +80,7 @@ def test_where_no_folder_can_be_written_functions_are_compiled_all_the_same(
 def test_compiled_functions_stay_within_their_arrays(tmp_path: Path) -> None:
     """The tests that call them, compiled with a check of every index."""
     tests = [f"cluster_{one}" for one in ("bag", "signals", "nearest", "copies", "place", "mend")]
-    tests += [f"match_{one}" for one in ("bounds", "lexicon", "stage")]
+    tests += [f"match_{one}" for one in ("bounds", "lexicon", "stage", "crowd", "similarity")]
     files = [f"tests/processors/test_{one}.py" for one in tests]
     checked = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
