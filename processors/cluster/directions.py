@@ -135,9 +135,9 @@ def _rank(found: int, products: Rows, rows: Rows, product: int, row: int) -> int
 
 @compiled
 def near(
-    held: Held, count: int, vector: NDArray[np.float32], rows: Rows, products: Rows
-) -> tuple[int, int]:
-    """Fills `rows` and `products`; returns how many there are, and the nearest cell."""
+    held: Held, count: int, vector: NDArray[np.float32], wanted: int
+) -> tuple[Rows, NDArray[np.float64], int]:
+    """At most so many rows, the highest first, with their cosines; and the nearest cell."""
     asked = held.asked
     _set(asked, vector)
     cells = np.empty(PROBED, dtype=np.int32)
@@ -145,12 +145,14 @@ def near(
     probed = 0
     for cell in range(count):
         probed = _rank(probed, highest, cells, _product(held.middles[cell], asked), cell)
+    rows = np.empty(wanted, dtype=np.int32)
+    products = np.empty(wanted, dtype=np.int32)
     found = 0
-    for place in _likely(held, cells[:probed], asked, KEPT * len(rows)):
+    for place in _likely(held, cells[:probed], asked, KEPT * wanted):
         cell, at = divmod(place, CAPACITY)
         product = _product(held.vectors[cell, at], asked)
         found = _rank(found, products, rows, product, held.rows[cell, at])
-    return found, cells[0]
+    return rows[:found], products[:found] / ONE**2, cells[0]
 
 
 @compiled
@@ -260,18 +262,19 @@ def take_out(held: Held, row: int) -> tuple[int, int]:
 @compiled
 def put(
     held: Held, count: int, row: int, vector: NDArray[np.float32], known: int
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, int]:
     """Into the cell whose middle is nearest, `known` for what was searched for last. Returns that
-    cell, the one that the row was in (the same if it was in none), and what `_add` does."""
+    cell, its size, the cell that the row was in or NOWHERE, and what `_add` does."""
     direction = np.empty(len(held.asked), dtype=np.int16)
     _set(direction, vector)
     cell = known
     if known == NOWHERE or not _same(direction, held.asked):
         cell = nearest(held, count, direction)
-    left, grown = cell, 0
+    left, grown = NOWHERE, 0
     if held.at[row] != NOWHERE:
         left, grown = take_out(held, row)
-    return cell, left, grown + enter(held, row, cell, direction)
+    grown += enter(held, row, cell, direction)
+    return cell, held.sizes[cell], left, grown
 
 
 @compiled

@@ -48,11 +48,12 @@ class Cells:
         if not self.count:
             self._append(len(vector))
         self._lengthen(row + 1)
-        self._rows += row not in self
-        cell, left, grown = directions.put(self._held, self.count, row, vector, self._nearest)
+        cell, size, left, grown = directions.put(self._held, self.count, row, vector, self._nearest)
         self._squared += grown
-        self._part_full(cell)
-        if left != cell:
+        self._rows += left == NOWHERE
+        if size == CAPACITY:
+            self._part(cell)
+        if left not in (NOWHERE, cell):
             self._give_up_small(left)
 
     def remove(self, row: int) -> None:
@@ -62,10 +63,8 @@ class Cells:
         """At most `count` rows with their cosines, the highest first; ties by row."""
         if not self.count:
             return [], []
-        rows = np.empty(count, dtype=np.int32)
-        products = np.empty(count, dtype=np.int32)
-        found, self._nearest = directions.near(self._held, self.count, vector, rows, products)
-        return rows[:found].tolist(), (products[:found] / ONE**2).tolist()
+        rows, cosines, self._nearest = directions.near(self._held, self.count, vector, count)
+        return rows.tolist(), cosines.tolist()
 
     def cosines(self, rows: Sequence[int]) -> NDArray[np.float64]:
         """Of these rows, to what was searched for last."""
@@ -114,10 +113,8 @@ class Cells:
         self._rows -= 1
         return cell
 
-    def _part_full(self, cell: int) -> None:
-        """Part a cell in two if it is full."""
-        if self._held.sizes[cell] < CAPACITY:
-            return
+    def _part(self, cell: int) -> None:
+        """A full cell in two."""
         if self.count == 1:
             # All that there is: what the vectors of an encoder have in common is known by now.
             directions.set_level(self._held, self._held.total // self._rows)
@@ -138,7 +135,8 @@ class Cells:
         for row, direction in zip(rows, vectors, strict=True):
             into = directions.nearest(self._held, self.count, direction)
             self._enter(row, into, direction)
-            self._part_full(into)
+            if self._held.sizes[into] == CAPACITY:
+                self._part(into)
 
     def _append(self, dims: int) -> None:
         """One more cell, empty and without a middle."""
