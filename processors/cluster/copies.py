@@ -8,7 +8,7 @@ or another headline over it: what counts is how much of the *shorter* lead stand
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -90,17 +90,6 @@ def _runs(title: Hashes, body: Hashes) -> Hashes:
             found[kept] = found[n]
             kept += 1
     return found[:kept]
-
-
-def _distinct(numbers: NDArray[Any]) -> NDArray[Any]:
-    """Ascending; `np.unique` takes five times as long for so few."""
-    if len(numbers) < 2:
-        return numbers
-    numbers = np.sort(numbers)
-    new = np.empty(len(numbers), dtype=bool)
-    new[0] = True
-    np.not_equal(numbers[1:], numbers[:-1], out=new[1:])
-    return numbers[new]
 
 
 def _read(sketch: bytes) -> Hashes:
