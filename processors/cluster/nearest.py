@@ -97,10 +97,9 @@ class Cells:
             self._append(len(level))
             self._held.middles[self.count - 1] = one.middle
             self._held.level[:] = level
-            for row, direction in zip(one.rows.tolist(), one.vectors, strict=True):
-                self._enter(row, self.count - 1, direction)
-
-    # --------------------------------------------------------------------------------------------
+            # In one call: half of the time of one for each row.
+            self._squared += directions.enter_all(self._held, self.count - 1, one.rows, one.vectors)
+            self._rows += len(one.rows)
 
     def _enter(self, row: int, cell: int, direction: Direction) -> None:
         self._squared += directions.enter(self._held, row, cell, direction)
