@@ -132,31 +132,31 @@ class Reasons:
         named = max((m.sentence for m in reading.mentions if m.name in event.around), default=-1)
         dated = {at for at, _ in reading.days}
         plans: dict[tuple[bool, bool], tuple[frozenset[str], list[float]]] = {}
-        weight, least = weights.get("words", 0.0), one.contributions["words"]
         telling, lacking = self._telling(one.at, reading)
+        weight = weights.get("words", 0.0)
+        words, least = [weight * share for share in lacking.words], weight * one.values["words"]
+        whole = least
         for number in telling:
             key = number > named, number in dated
             if key not in plans:
                 changes = wanted if key[0] is False else wanted - signals.ABOUT_NAMES
                 changes = changes if key[1] else changes - {"days"}
+                changes |= {"words"}
                 same = [p for name, p in one.contributions.items() if p and name not in changes]
                 plans[key] = changes - {"words"}, same
             changes, same = plans[key]
-            parts = list(same)
-            if "words" in wanted:
-                in_first = number < len(lacking.words)
-                value = lacking.words[number] if in_first else one.values["words"]
-                parts.append(round(weight * value, 4))
+            part = words[number] if number < len(words) else whole
+            if not changes:
+                if part >= least:
+                    continue  # it is as likely without this sentence
+                least = part
+            parts = [*same, round(part, 4)]
             if changes:
                 rest = case.without(number, self._table)
                 values = signals.reworded(
                     one.at, self._table, rest.reading, rest.said, rest.day, changes
                 )
                 parts += [round(weights[name] * values[name], 4) for name in changes]
-            elif "words" not in wanted or parts[-1] >= least:
-                continue  # it is as likely without this sentence
-            else:
-                least = parts[-1]
             yield number, decision.total(one.base, parts)
 
     def _telling(self, number: int, reading: Reading) -> tuple[list[int], Lacking]:
