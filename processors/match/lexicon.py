@@ -1,9 +1,4 @@
-"""Which words of a text concern the events, found in one pass over its characters.
-
-A text that is all ASCII is looked through in compiled code: words are told apart by a number made
-of their letters (64 bits, so that two words of one number do not come in practice; where they did,
-a sentence would be looked at in vain or a bound would be too high, and nothing else).
-"""
+"""Which words of a text concern the events: words as numbers, and what they are worth."""
 
 from __future__ import annotations
 
@@ -16,32 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.compiled import compiled
+from processors.match import scanning
+from processors.match.scanning import Bytes, Numbers
 from processors.text.words import MAX_TERM, STOP, plain
 
-Bytes = NDArray[np.uint8]
-Numbers = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Keys = NDArray[np.uint64]
 
 # A description in more words than this is not expected to be told in all of them.
 ENOUGH_WORDS = 60
-# Every character of ASCII as it stands in a word (lower case), or 0; and whether it is a digit, may
-# stand between two in a date, or is a space.
-_LETTERS = np.array(
-    [ord(chr(code).lower()) if chr(code).isalnum() else 0 for code in range(128)], dtype=np.uint8
-)
-_DIGIT, _SIGN, _SPACE = 1, 2, 3
-_SIGNS = np.array(
-    [
-        _DIGIT if char.isdigit() else _SIGN if char in "-/." else _SPACE if char.isspace() else 0
-        for char in map(chr, range(128))
-    ],
-    dtype=np.uint8,
-)
-# What a word can be besides one that events use.
-_EMPTY, _TELLING, _BEGINS, _FOLLOWS = 1, 2, 4, 8
-# FNV-1a.
-_FIRST, _TIMES = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 
 class Tokens(NamedTuple):
@@ -88,8 +65,13 @@ class Lexicon:
         for word in (*begins, *telling, *STOP):
             self._number(word)
         kinds = np.zeros(len(self._numbers), dtype=np.uint8)
-        told, next_ = [*telling, *free], set().union(*begins.values()) - {""}
-        for some, kind in ((STOP, _EMPTY), (told, _TELLING), (begins, _BEGINS), (next_, _FOLLOWS)):
+        told, next_ = [*telling, *free], set[str]().union(*begins.values()) - {""}
+        for some, kind in (
+            (STOP, scanning.EMPTY),
+            (told, scanning.TELLING),
+            (begins, scanning.BEGINS),
+            (next_, scanning.FOLLOWS),
+        ):
             kinds[[self._numbers[word] for word in some]] |= kind
         follows: list[list[int]] = [[] for _ in self._numbers]
         for one, others in zip(begins, after, strict=True):
@@ -97,9 +79,9 @@ class Lexicon:
         # Other words do not stand in a text that is all ASCII.
         usual = [word for word in self._numbers if word.isascii() and word.isalnum()]
         numbers = np.array([self._numbers[word] for word in usual], dtype=np.int64)
-        keys = _hashed(_bytes(" ".join(usual)), _LETTERS, len(usual))
+        keys = scanning.keys_of(_bytes(" ".join(usual)), scanning.LETTERS, len(usual))
         self._tables = (
-            *_filled(keys, numbers),
+            *scanning.table_of(keys, numbers),
             kinds,
             np.array([word for some in follows for word in some], dtype=np.int64),
             np.cumsum([0, *map(len, follows)], dtype=np.int64),
@@ -117,8 +99,8 @@ class Lexicon:
         if not text.isascii():
             return None
         ends = np.array(list(accumulate([len(headline) + 1, *[len(s) + 1 for s in sentences]])))
-        *tokens, telling = _scan(
-            _bytes(text), ends, reach + 1, MAX_TERM, _LETTERS, _SIGNS, *self._tables
+        *tokens, telling = scanning.scan(
+            _bytes(text), ends, reach + 1, MAX_TERM, scanning.LETTERS, scanning.SIGNS, *self._tables
         )
         return Tokens(*tokens), telling.tolist()
 
@@ -155,105 +137,6 @@ def _numbers(found: Sequence[int]) -> Numbers:
 
 def _bytes(text: str) -> Bytes:
     return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
-
-
-@compiled
-def _hashed(text: Bytes, letters: Bytes, count: int) -> Keys:
-    """The keys of the words of a text that has so many."""
-    found = np.empty(count, dtype=np.uint64)
-    key, inside, word = _FIRST, False, 0
-    for at in range(len(text) + 1):
-        letter = letters[text[at]] if at < len(text) else 0
-        if letter:
-            key, inside = (key ^ np.uint64(letter)) * _TIMES, True
-        elif inside:
-            found[word] = key
-            key, inside, word = _FIRST, False, word + 1
-    return found
-
-
-@compiled
-def _slot(key: np.uint64, held: Keys, numbers: Numbers) -> np.uint64:
-    """Where the key stands in a table, or would stand."""
-    mask = np.uint64(len(held) - 1)
-    slot = key & mask
-    while numbers[slot] >= 0 and held[slot] != key:
-        slot = (slot + np.uint64(1)) & mask
-    return slot
-
-
-@compiled
-def _filled(keys: Keys, numbers: Numbers) -> tuple[Keys, Numbers]:
-    """A table of at most half full: where a key stands, its number, elsewhere -1."""
-    size = 8
-    while size < 2 * len(keys):
-        size *= 2
-    held, found = np.zeros(size, dtype=np.uint64), np.full(size, -1)
-    for n in range(len(keys)):
-        slot = _slot(keys[n], held, found)
-        held[slot], found[slot] = keys[n], numbers[n]
-    return held, found
-
-
-@compiled
-def _scan(
-    text: Bytes,
-    ends: Numbers,
-    reach: int,
-    longest: int,
-    letters: Bytes,
-    signs: Bytes,
-    held: Keys,
-    numbers: Numbers,
-    kinds: Bytes,
-    follows: Numbers,
-    followed: Numbers,
-) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-    """The headline and each sentence end at `ends`; of these so many have tokens, of words up to
-    the longest. Sentences are numbered from 0 at last, the headline not among them."""
-    seen, telling = np.zeros(len(kinds), dtype=np.uint8), np.zeros(len(ends), dtype=np.uint8)
-    most = len(text) // 2 + 1
-    begun = np.empty((most, 2), dtype=np.int64)  # words that names begin with, and where
-    # Words and their places; different words, and what they are in the lexicon.
-    words, places = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
-    own, size = np.empty(most, dtype=np.int64), 8
-    while size < ends[reach - 1]:
-        size *= 2
-    keys, ids = np.empty(size, dtype=np.uint64), np.full(size, -1)
-    waiting, count, different, length, place, key = 0, 0, 0, 0, 0, _FIRST
-    for at in range(len(text) + 1):
-        code = text[at] if at < len(text) else 10
-        letter = letters[code]
-        if letter:
-            key, length = (key ^ np.uint64(letter)) * _TIMES, length + 1
-            if signs[code] == _DIGIT and at + 2 < len(text) and signs[text[at + 1]] == _SIGN:
-                then = at + 3 if signs[text[at + 2]] == _SPACE else at + 2
-                if then < len(text) and signs[text[then]] == _DIGIT:
-                    telling[place] = 1
-        elif length:
-            slot = _slot(key, held, numbers)
-            number = numbers[slot]
-            kind = kinds[number] if number >= 0 else 0
-            if kind and place:
-                seen[number] = 1
-                if kind & _TELLING:
-                    telling[place] = 1
-                elif kind & _BEGINS:
-                    begun[waiting, 0], begun[waiting, 1], waiting = number, place, waiting + 1
-            if place < reach and length <= longest and not kind & _EMPTY:
-                slot = _slot(key, keys, ids)
-                if ids[slot] < 0:
-                    keys[slot], ids[slot], own[different] = key, different, number
-                    different += 1
-                words[count], places[count], count = ids[slot], place, count + 1
-            key, length = _FIRST, 0
-        if at + 1 == ends[place]:
-            place += 1
-    for n in range(waiting):
-        for word in follows[followed[begun[n, 0]] : followed[begun[n, 0] + 1]]:
-            if seen[word]:
-                telling[begun[n, 1]] = 1
-    return words[:count], places[:count], own[:different], np.flatnonzero(telling[1:])
 
 
 @compiled
