@@ -120,9 +120,7 @@ def collect(
     vectors = np.stack(vectors_of(articles, encoder))
     near = signals.near(vectors, table, background)
     days: list[date | None] = [published_day(a) for a in articles]
-    readings = [
-        read(a.title, a.text, table, day) for a, day in zip(articles, days, strict=True)
-    ]
+    readings = [read(a.title, a.text, table, day) for a, day in zip(articles, days, strict=True)]
     own = [written_in(one.definition, language) for one in table.events]
     said = [
         signals.Said(one, table, foreign=np.array([bool(a.lang) and a.lang not in o for o in own]))
