@@ -14,14 +14,13 @@ class ClusterSettings(BaseModel, extra="forbid"):
     # Ids outlive the stories: feeds bring back items that were gone for weeks.
     seen_days: float = Field(default=30.0, gt=0)
     # Records between two snapshots, or a fifth of the open articles where that is more: writing
-    # 100,000 takes 3 s of work (530 MB) and up to 10 s for the disk; taking 2,000 placements over
-    # from the log takes about 2 s.
+    # 100,000 takes 2.4 s of work (404 MB) and up to 10 s for the disk; taking 2,000 placements over
+    # from the log takes about 1 s.
     snapshot_every: int = Field(default=2000, gt=0)
-    # But no more records than this. With a million open articles taking one over takes 2.3 ms, so
-    # 20,000 (three hours of such news) make a restart 46 s longer, and 3,000 only 7 s; but nothing
-    # is placed while a snapshot is written, a minute or more then: of every three hours, or of
-    # every half.
-    snapshot_at_latest: int = Field(default=20_000, gt=0)
+    # But no more records than this. With a million open articles a restart takes 6 s, and .7 ms for
+    # each that has to be taken over: 14 s with this. But nothing is placed while a snapshot is
+    # written, 35 s then, of every two hours of such news.
+    snapshot_at_latest: int = Field(default=12_000, gt=0)
     # Where snapshots are kept; None = nowhere, each start then reads the log from its beginning.
     state_dir: Path | None = None
     # The languages that the embedding model reads; the vector of any other text says little, and
