@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import errno
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba.core import caching, config
 
 from processors import compiled
 
@@ -54,26 +56,63 @@ def test_compiled_functions_use_nothing_of_other_modules_of_ours(path: Path) -> 
         assert not used & foreign, f"{function.name} uses {sorted(used & foreign)}"
 
 
+def doubled(numbers: Any) -> float:
+    total = 0.0
+    for number in numbers:
+        total += 2 * number
+    return total
+
+
+def runs() -> Any:
+    """Compiled as if in a new process, and called; returns what was compiled."""
+    made: Any = compiled.compiled(doubled)
+    assert made(np.array([1.0, 2.5])) == 7.0
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def kept(made: Any) -> bool:
+    return sum(made.stats.cache_hits.values()) == 1
+
+
+def test_what_was_compiled_is_kept(folder: Path) -> None:
+    assert not kept(runs())
+    assert kept(runs())
+
+
+def test_what_was_kept_and_cannot_be_read_is_compiled_and_kept_anew(folder: Path) -> None:
+    for ending in ("nbi", "nbc"):
+        runs()
+        (file,) = folder.rglob(f"*.{ending}")
+        file.write_bytes(b"\0" * 64)  # as after a power cut
+        assert not kept(runs())
+        assert kept(runs())
+
+
+def test_on_a_full_disk_functions_are_compiled_all_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(caching.IndexDataCacheFile, "save", full)
+    assert not kept(runs())
+    assert not kept(runs())
+
+
 def test_where_no_folder_can_be_written_functions_are_compiled_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plain = compiled.njit
+    def nowhere(function: Any) -> None:
+        raise RuntimeError("cannot cache function: no locator available")
 
-    def without_a_folder(*arguments: Any, cache: bool = False) -> Any:
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return plain(*arguments)
-
-    monkeypatch.setattr(compiled, "njit", without_a_folder)
-
-    @compiled.compiled
-    def doubled(numbers: np.ndarray[Any, Any]) -> float:
-        total = 0.0
-        for number in numbers:
-            total += 2 * number
-        return total
-
-    assert doubled(np.array([1.0, 2.5])) == 7.0
+    monkeypatch.setattr(compiled, "_Kept", nowhere)
+    assert not kept(runs())
 
 
 @pytest.mark.slow
