@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import msgspec
 from stream.errors import UsageError
 from stream.records import Definition, Example, Name
 
+_EXAMPLE_HEAD = re.compile(r"\s*\[\[\s*examples\s*\]\]")
 # Ids become parts of file names, URLs and database keys.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEYS = (
@@ -38,13 +39,22 @@ class _Problems:
 
     def __init__(self, path: Path, source: str) -> None:
         self.path, self.found = path, list[str]()
-        self._lines = source.splitlines()
+        self._lines, self._from = source.splitlines(), 0
+
+    @contextlib.contextmanager
+    def within_example(self, number: int) -> Iterator[None]:
+        """Keys are looked for in the example of this number, from 0 on."""
+        heads = [n for n, text in enumerate(self._lines) if _EXAMPLE_HEAD.match(text)]
+        self._from = heads[number] if number < len(heads) else 0
+        yield
+        self._from = 0
 
     def add(self, message: str, key: str | None = None) -> None:
         where = str(self.path)
         if key is not None:
             pattern = re.compile(rf"\s*(\[\[?\s*)?{re.escape(key)}\b")
-            line = next((n for n, text in enumerate(self._lines, 1) if pattern.match(text)), None)
+            lines = enumerate(self._lines[self._from :], self._from + 1)
+            line = next((n for n, text in lines if pattern.match(text)), None)
             where += f":{line}" if line else ""
         self.found.append(f"{where}: {message}")
 
@@ -82,7 +92,8 @@ def load_file(path: Path, lookup: Lookup | None = None) -> Definition:
         source = path.read_text(encoding="utf-8-sig")
         table = tomllib.loads(source)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{path}: not a readable TOML file: {why}") from error
     problems = _Problems(path, source)
     definition = _definition(table, problems, lookup)
     if problems.found or definition is None:
@@ -226,7 +237,12 @@ def _examples(
         return []
     if len(value) > MAX_EXAMPLES:
         problems.add(f"at most {MAX_EXAMPLES} examples, got {len(value)}", "examples")
-    return [one for one in (_example(each, problems, lookup) for each in value) if one]
+    found: list[Example] = []
+    for number, table_of_one in enumerate(value):
+        with problems.within_example(number):
+            if one := _example(table_of_one, problems, lookup):
+                found.append(one)
+    return found
 
 
 def _example(
@@ -242,7 +258,8 @@ def _example(
         try:
             text = (problems.path.parent / name).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError, ValueError) as error:
-            problems.add(f"the example file {name!r} cannot be read: {error}", "file")
+            why = error.strerror if isinstance(error, OSError) else error
+            problems.add(f"the example file {name!r} cannot be read: {why}", "file")
     if "url" in table and (url := _text(table, "url", problems)):
         stored = lookup(url) if lookup else None
         if stored is None:
@@ -250,7 +267,7 @@ def _example(
             return None
         return msgspec.structs.replace(stored, about=about, text=stored.text[:MAX_EXAMPLE_CHARS])
     if not title and not text:
-        problems.add("an example needs a title, a text, a file or a url", "[examples")
+        problems.add("an example needs a title, a text, a file or a url", "examples")
         return None
     return Example(
         title=title,

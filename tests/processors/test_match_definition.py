@@ -137,3 +137,16 @@ def test_the_sample_events_are_valid() -> None:
     ids = [one.id for one in load_directory(ROOT / "examples" / "events")]
     assert any("singapore" in one for one in ids)
     assert any("dmz" in one for one in ids)
+
+
+def test_a_problem_of_a_later_example_is_told_with_the_line_of_that_example(tmp_path: Path) -> None:
+    text = FULL.replace('file = "example.txt"', "title = 7")  # line 21 of the file
+    path = write(tmp_path, "oslo.toml", text)
+    with pytest.raises(UsageError, match=f"{path.name}:21: title must be text"):
+        load_file(path)
+
+
+def test_an_example_file_that_is_missing_is_told_without_error_numbers(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as told:
+        load_file(write(tmp_path, "oslo.toml", FULL))
+    assert "example.txt' cannot be read: No such file or directory" in str(told.value)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from dateline.status import status
 from stream.errors import DatelineError
 from tests.torture import news
 from tests.torture.faults import Faults
@@ -190,8 +191,28 @@ class Arena:
                     quiet = 0 if left else quiet + 1
                     if left != before:
                         deadline = time.monotonic() + PATIENCE_S
-            assert time.monotonic() < deadline, f"after {PATIENCE_S:.0f} s there is still: {left}"
+            assert time.monotonic() < deadline, self._stuck(left)
             time.sleep(0.05)
+
+    def _stuck(self, left: str) -> str:
+        """All that tells why it goes no further: what each stage and process says, and where every
+        thread of them is."""
+        lines = [f"after {PATIENCE_S:.0f} s there is still: {left}"]
+        try:
+            lines += [str(row) for row in status(self.pipeline.settings)]
+        except DatelineError as error:
+            lines.append(f"no status: {error}")
+        now = time.monotonic()
+        for life in self.lives:
+            assert life.process is not None
+            lines.append(
+                f"{life.name} {life.process.pid}: {now - life.born:.0f} s old, owns {life.owned},"
+                f" code {life.process.poll()}, stopped until {life.stopped_until}, {life.plan}"
+            )
+            if life.process.poll() is None:
+                life.send("SIGUSR1")
+                time.sleep(0.5)  # one after the other
+        return "\n".join([*lines, "what they said last:", self._hearing.last_said(20_000)])
 
     def _end(self) -> None:
         for life in self.lives:

@@ -40,6 +40,12 @@ class Hearing:
         with (self._folder / "journal").open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
 
+    def last_said(self, size: int) -> str:
+        """The last `size` bytes that the processes said."""
+        with (self._folder / "said").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read().decode(errors="replace")
+
     def _listen(self, reports: int) -> None:
         with os.fdopen(reports, "rb") as lines:
             for line in lines:

@@ -10,6 +10,7 @@ puts its clock wrong, and right again after a while.
 from __future__ import annotations
 
 import datetime as datetimes
+import faulthandler
 import json
 import os
 import signal
@@ -231,6 +232,7 @@ def source(report: Reporter) -> None:
 
 
 def main(name: str, kind: str, *what: str) -> int:
+    faulthandler.register(signal.SIGUSR1)  # asked where it is, it says so
     report = Reporter(name)
     off = float(os.environ.get("DATELINE_TEST_CLOCK", "0"))
     install = put_clock_wrong(off) if off else lambda: None
